@@ -1,0 +1,47 @@
+# hedged: `make demo` and `make test` are all a newcomer needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test test-long lint bench lock clean
+.DEFAULT_GOAL := help
+
+help:  ## show these lines
+	@sed -n 's/^\([a-z-]*\):.*##/  make \1 /p' $(MAKEFILE_LIST) | awk '{ printf "  %s %-10s", $$1, $$2; $$1 = $$2 = ""; print }'
+
+demo: $(READY)  ## run the whole cycle on paper over shipped real history, offline
+	$(BIN)/hedged demo
+
+test: lint  ## lint, types, import contracts, and the whole test suite
+	$(BIN)/pytest -q
+
+test-long: $(READY)  ## the long campaigns; see tests/README.md for the last figures
+	$(BIN)/pytest -q -m long --run-long
+
+lint: $(READY)  ## style, types and import contracts
+	$(BIN)/ruff format --check --quiet daemon tests
+	$(BIN)/ruff check --quiet daemon tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache | grep -E 'KEPT|BROKEN' | grep -v BROKEN
+	@$(BIN)/lint-imports --no-cache > /dev/null
+
+bench: $(READY)  ## speed, as ratios against a reference in the same run
+	$(BIN)/python -m tests.bench
+
+lock: $(READY)  ## resolve the dependencies anew, with hashes and without addresses
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+		--upgrade --quiet --output-file requirements.lock
+
+clean:  ## remove what make has made
+	rm -rf $(VENV) hedged-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hedged needs Python 3.11 or newer; say for example: make PYTHON=python3.12 demo")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $(READY)

@@ -1,0 +1,241 @@
+"""
+The commands and their arguments. Each imports what it needs when it runs, so that ``--help`` is
+quick and nothing that needs no exchange imports one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hedged.cli import exits
+
+app = typer.Typer(
+    name="hedged",
+    help="Protects a crypto portfolio with short index futures, unattended.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+journal_app = typer.Typer(help="Verify and replay the journal.", no_args_is_help=True)
+rules_app = typer.Typer(help="The rules' vocabulary.", no_args_is_help=True)
+config_app = typer.Typer(help="The settings in force, and what can be set.", no_args_is_help=True)
+stop_app = typer.Typer(help="Restrict what the daemon may send.", no_args_is_help=True)
+app.add_typer(journal_app, name="journal")
+app.add_typer(rules_app, name="rules")
+app.add_typer(config_app, name="config")
+app.add_typer(stop_app, name="stop")
+
+Config = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "-c", "--config", metavar="FILE",
+        help="Settings file; may be given again, later ones win. Default: hedged.toml",
+    ),
+]  # fmt: skip
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Portfolio = Annotated[
+    str | None, typer.Option("--portfolio", metavar="NAME", help="Only this portfolio.")
+]
+
+
+def main() -> None:
+    """The ``hedged`` command."""
+    with exits.told():
+        app()
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from hedged import __version__
+
+        typer.echo(f"hedged {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Protects a crypto portfolio with short index futures, unattended."""
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path, typer.Option("--dir", metavar="DIR", help="Where the demo keeps its journal.")
+    ] = Path("hedged-demo"),
+    json: Json = False,
+) -> None:
+    """
+    Run the whole cycle on paper over shipped real history: offline, no keys.
+
+    Example: hedged demo --dir /tmp/hedged-demo
+    """
+    from hedged.cli.demo import run_demo
+
+    run_demo(folder, json=json)
+
+
+@app.command()
+def run(
+    config: Config = None,
+    once: Annotated[bool, typer.Option("--once", help="Make what is due now, then leave.")] = False,
+    json: Json = False,
+) -> None:
+    """
+    Run the daemon: reviews and guard passes, until it is told to stop.
+
+    Example: hedged run -c hedged.toml --once
+    """
+    from hedged.cli.run import run_daemon
+
+    run_daemon(config or [], once=once, json=json)
+
+
+@app.command()
+def plan(config: Config = None, json: Json = False) -> None:
+    """
+    Show what would be done now, and why. Touches nothing.
+
+    Example: hedged plan -c hedged.toml
+    """
+    from hedged.cli.run import show_plan
+
+    show_plan(config or [], json=json)
+
+
+@app.command()
+def status(config: Config = None, json: Json = False) -> None:
+    """
+    Show the hedge, the last review and the next, and what restricts it.
+
+    Example: hedged status -c hedged.toml --json
+    """
+    from hedged.cli.status import show_status
+
+    show_status(config or [], json=json)
+
+
+@app.command()
+def explain(
+    record_id: Annotated[
+        int | None, typer.Argument(metavar="[ID]", help="A record; default: the last review.")
+    ] = None,
+    config: Config = None,
+    portfolio: Portfolio = None,
+    json: Json = False,
+) -> None:
+    """
+    Tell what went into a decision and why it came out so, also when nothing was done.
+
+    Example: hedged explain 42 -c hedged.toml
+    """
+    from hedged.cli.explain import explain_record
+
+    explain_record(config or [], record_id, portfolio, json=json)
+
+
+@app.command()
+def check(config: Config = None, json: Json = False) -> None:
+    """
+    Check settings, data, clock and disk before anything runs.
+
+    Example: hedged check -c hedged.toml
+    """
+    from hedged.cli.check import run_checks
+
+    run_checks(config or [], json=json)
+
+
+@journal_app.command("verify")
+def journal_verify(
+    config: Config = None,
+    head: Annotated[
+        str | None, typer.Option("--head", metavar="HASH", help="The head hash from the log.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """
+    Walk the hash chain and name the first altered record.
+
+    Example: hedged journal verify -c hedged.toml
+    """
+    from hedged.cli.journal import verify_journal
+
+    verify_journal(config or [], head, json=json)
+
+
+@journal_app.command("replay")
+def journal_replay(
+    record_id: Annotated[
+        int | None, typer.Argument(metavar="[ID]", help="A record; default: all of them.")
+    ] = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """
+    Decide again from the recorded inputs, and compare byte for byte.
+
+    Example: hedged journal replay 42 -c hedged.toml
+    """
+    from hedged.cli.journal import replay_journal
+
+    replay_journal(config or [], record_id, json=json)
+
+
+@rules_app.command("metrics")
+def rules_metrics(json: Json = False) -> None:
+    """
+    Print every metric a rule may name: unit, formula, warm-up, section of the source.
+
+    Example: hedged rules metrics
+    """
+    from hedged.cli.rules import show_metrics
+
+    show_metrics(json=json)
+
+
+@config_app.command("show")
+def config_show(config: Config = None, json: Json = False) -> None:
+    """
+    Print the settings in force, secrets hidden, and where each value comes from.
+
+    Example: hedged config show -c hedged.toml
+    """
+    from hedged.cli.config import show_settings
+
+    show_settings(config or [], json=json)
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """
+    Print the JSON schema of the settings, for editors.
+
+    Example: hedged config schema > hedged.schema.json
+    """
+    from hedged.cli.config import show_schema
+
+    show_schema()
+
+
+@stop_app.command("resume")
+def stop_resume(
+    scope: Annotated[str, typer.Argument(help="The portfolio, or 'all'.")],
+    config: Config = None,
+) -> None:
+    """
+    Lift every restriction on a portfolio, such as the freeze after an unexpected error.
+
+    Example: hedged stop resume main -c hedged.toml
+    """
+    from hedged.cli.status import resume
+
+    resume(config or [], scope)

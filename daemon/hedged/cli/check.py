@@ -1,0 +1,139 @@
+"""
+``check``: settings, data, clock and disk, before anything runs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import structlog
+
+from hedged.cli import exits
+from hedged.cli.show import console, print_json, settings_of, table
+from hedged.core.metrics import bar_seconds
+from hedged.core.record import Policy
+from hedged.errors import HedgedError
+from hedged.journal.chain import verify
+from hedged.journal.store import Journal
+from hedged.service.ticks import Schedule
+from hedged.settings.load import Loaded
+from hedged.settings.policies import policy_of
+from hedged.venue.replay import ReplayMarket
+from hedged.wiring import check_served, journal_path, recorded_market, wall_clock
+
+DISK_FREE_MIN = 100 * 2**20
+# No clock that is right shows a time before this program was written.
+CLOCK_MIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+Result = Literal["ok", "warning", "FAILED"]
+_COLOURS = {"ok": "green", "warning": "yellow", "FAILED": "bold red"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    result: Result
+    said: str
+
+
+def run_checks(config: list[Path], *, json: bool) -> None:
+    """Look at everything; leave with a code of its own when something failed."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    loaded = settings_of(config)
+    found = list(_findings(loaded))
+    if json:
+        print_json(found)
+    else:
+        made = table("", "check", "found")
+        for finding in found:
+            result = f"[{_COLOURS[finding.result]}]{finding.result}[/]"
+            made.add_row(result, finding.what, finding.said)
+        console().print(made)
+    if any(finding.result == "FAILED" for finding in found):
+        raise SystemExit(exits.VERIFY)
+
+
+def _findings(loaded: Loaded) -> Iterator[Finding]:
+    settings = loaded.settings
+    names = ", ".join(portfolio.name for portfolio in settings.portfolio)
+    yield Finding(what="settings", result="ok", said=f"portfolios: {names}")
+    yield _tried("schedule", lambda: _next_review(loaded))
+    try:
+        market = recorded_market(settings)
+        policies = [policy_of(settings, portfolio) for portfolio in settings.portfolio]
+        for policy in policies:
+            yield _tried(f"rules of {policy.portfolio}", partial(_rules, policy, market))
+            yield from _series(policy, market)
+    except HedgedError as error:
+        yield Finding(what="data", result="FAILED", said=str(error))
+    yield _tried("journal", lambda: _journal(loaded))
+    yield _clock()
+    yield _disk(settings.service.state_dir)
+
+
+def _tried(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what=what, result="ok", said=look())
+    except HedgedError as error:
+        return Finding(what=what, result="FAILED", said=str(error))
+
+
+def _next_review(loaded: Loaded) -> str:
+    schedule = Schedule(loaded.settings.schedule)
+    clock = loaded.settings.venue.start or wall_clock()
+    at = schedule.next_wake(clock)
+    return f"{schedule.review_name} reviews; the first wake is {at:%Y-%m-%d %H:%M} UTC"
+
+
+def _rules(policy: Policy, market: ReplayMarket) -> str:
+    check_served(policy, market)
+    return f"{len(policy.rules)} rules, each metric is served by {market.store.root.name}"
+
+
+def _series(policy: Policy, market: ReplayMarket) -> Iterator[Finding]:
+    for symbol in sorted({policy.signal.symbol, *(leg.symbol for leg in policy.legs)}):
+        bars = market.store.read(symbol, "bars", market.bar)
+        if not bars.height:
+            yield Finding(what=symbol, result="FAILED", said=f"no {market.bar} bars are recorded")
+            continue
+        first, last = bars["open_time"][0], bars["open_time"][-1]
+        spanned = int((last - first).total_seconds()) // bar_seconds(market.bar) + 1
+        gaps = spanned - bars.height
+        said = f"{bars.height} bars, {first:%Y-%m-%d} to {last:%Y-%m-%d}, {gaps} missing"
+        yield Finding(what=symbol, result="warning" if gaps else "ok", said=said)
+
+
+def _journal(loaded: Loaded) -> str:
+    path = journal_path(loaded.settings)
+    if not path.exists():
+        return f"{path} is not there yet; the first run makes it"
+    journal = Journal.open_to_read(path, wall_clock)
+    found = verify(journal.rows())
+    journal.close()
+    if found.fault:
+        raise HedgedError(found.fault)
+    return f"{found.records} records, the chain is intact"
+
+
+def _clock() -> Finding:
+    now = wall_clock()
+    result: Result = "ok" if now >= CLOCK_MIN else "FAILED"
+    return Finding(what="clock", result=result, said=f"{now:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _disk(state_dir: Path) -> Finding:
+    place = next(p for p in (state_dir, *state_dir.absolute().parents) if p.exists())
+    free = shutil.disk_usage(place).free
+    said = f"{free / 2**30:.1f} GiB free in {place}"
+    if not os.access(place, os.W_OK):
+        return Finding(what="disk", result="FAILED", said=f"{place} can't be written")
+    return Finding(what="disk", result="ok" if free > DISK_FREE_MIN else "FAILED", said=said)

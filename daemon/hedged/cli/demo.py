@@ -1,0 +1,235 @@
+"""
+``demo``: the daemon's whole cycle over shipped history, through the real service, told as it goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from importlib import resources
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from hedged import logs
+from hedged.cli.show import console, print_json, table
+from hedged.core.account import Attribution
+from hedged.core.performance import Performance, perform
+from hedged.core.record import CycleRecord
+from hedged.core.wording import contracts, money, percent
+from hedged.errors import SettingsError
+from hedged.service.loop import Service
+from hedged.service.ticks import Schedule
+from hedged.service.wakes import from_history
+from hedged.settings.load import load
+from hedged.wiring import HISTORY_FOLDER, JOURNAL_FILE, build
+
+SETTINGS_FILE = "hedged.toml"
+LOG_FILE = "hedged.log"
+
+
+@dataclass(slots=True)
+class Story:
+    """What the demo saw: values by day, changes of the hedge, and the last record."""
+
+    spot: list[tuple[datetime, Decimal]] = field(default_factory=list)
+    hedged: list[tuple[datetime, Decimal]] = field(default_factory=list)
+    changes: list[CycleRecord] = field(default_factory=list)
+    reviews: int = 0
+    last: CycleRecord | None = None
+
+    def add(self, record: CycleRecord) -> None:
+        self.last = record
+        self.reviews += record.inputs.tick.kind == "review"
+        spot = record.thought.exposure.total or Decimal(0)
+        at = record.inputs.now
+        self.spot.append((at, spot))
+        self.hedged.append((at, spot + record.memory.totals.equity_change))
+        if record.outcomes:
+            self.changes.append(record)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The demo in figures."""
+
+    passes: int
+    reviews: int
+    changes: int
+    unhedged: Performance
+    hedged: Performance
+    collateral: Decimal
+    equity: Decimal
+    totals: Attribution
+    funding_missed: int
+    price_of_protection: Decimal
+    settings: str
+    journal: str
+    head: str
+
+
+def run_demo(folder: Path, *, json: bool) -> None:
+    """Start over in *folder*, run to the end of the shipped history, and sum up."""
+    settings_file = _fresh(folder)
+    out = Console(quiet=True) if json else console()
+    story = Story()
+    with (folder / LOG_FILE).open("w") as log_file:
+        logs.configure("info", "json", (), log_file)
+        summary = asyncio.run(_run(out, settings_file, story))
+    if json:
+        print_json(summary)
+    else:
+        _print_summary(out, summary)
+
+
+async def _run(out: Console, settings_file: Path, story: Story) -> Summary:
+    settings = load([settings_file], {}).settings
+    daemon = build(settings)
+    schedule = Schedule(settings.schedule)
+    clock = daemon.replay_clock
+    assert clock is not None, "the demo walks recorded history"
+    _print_opening(out, settings_file)
+    bar = Progress(
+        TextColumn("[bold]{task.fields[day]}"), BarColumn(None), MofNCompleteColumn(),
+        TimeElapsedColumn(), console=out, transient=True, expand=True,
+    )  # fmt: skip
+    days = (clock.end - clock.start).days + 1
+    try:
+        with bar:
+            task = bar.add_task("", total=days, day=f"{clock.start:%Y-%m-%d}")
+
+            def on_record(record: CycleRecord) -> None:
+                story.add(record)
+                if record.outcomes:
+                    out.print(_change_line(record))
+                done = (record.inputs.now - clock.start).days + 1
+                bar.update(task, completed=done, day=f"{record.inputs.now:%Y-%m-%d}")
+
+            await Service(daemon, schedule, on_record).run(from_history(schedule, clock))
+        return _summary(story, settings_file, daemon.journal.path, daemon.journal.head()[1])
+    finally:
+        await daemon.close()
+
+
+def _summary(story: Story, settings_file: Path, journal: Path, head: str) -> Summary:
+    last = story.last
+    if last is None:
+        raise SettingsError("the demo made no pass")
+    margin, totals = last.inputs.snapshot.margin, last.memory.totals
+    return Summary(
+        passes=len(story.spot),
+        reviews=story.reviews,
+        changes=len(story.changes),
+        unhedged=perform(story.spot),
+        hedged=perform(story.hedged),
+        collateral=margin.equity - totals.equity_change,
+        equity=margin.equity,
+        totals=totals,
+        funding_missed=last.memory.funding_missed,
+        price_of_protection=totals.price_of_protection,
+        settings=str(settings_file),
+        journal=str(journal),
+        head=head,
+    )
+
+
+def _fresh(folder: Path) -> Path:
+    """Write the demo's settings into *folder*, and remove what an earlier demo left there."""
+    settings_file = folder / SETTINGS_FILE
+    shipped = (resources.files("hedged") / "demo_data" / "demo.toml").read_text()
+    if folder.exists() and any(folder.iterdir()):
+        if not settings_file.exists() or "`hedged demo`" not in settings_file.read_text():
+            raise SettingsError(f"{folder} is not empty and not a demo's; give --dir another folder")
+        for pattern in (f"{JOURNAL_FILE}*", "paper-*.sqlite*", f"{HISTORY_FOLDER}/*/*/*.parquet"):
+            for file in folder.glob(pattern):
+                file.unlink()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        settings_file.write_text(shipped)
+    except OSError as error:
+        raise SettingsError(f"{folder} can't be written: {error.strerror}") from error
+    return settings_file
+
+
+def _print_opening(out: Console, settings_file: Path) -> None:
+    out.print(
+        "[bold]hedged demo[/]  $1,000,000 in BTC, ETH, LTC, LINK and BCH, from 2021-05-10 to "
+        "2022-12-31\n[dim]Paper account over recorded Bybit history; weekly reviews, a daily guard, "
+        f"BTC and ETH contracts.\nRules and settings: {settings_file}[/]\n"
+    )
+
+
+def _change_line(record: CycleRecord) -> str:
+    """One change of the hedge: when, from what to what, the orders, and why."""
+    wanted, judgement = record.thought.wanted, record.thought.judgement
+    held = wanted.held_ratio if wanted else None
+    target = wanted.target_ratio if wanted else Decimal(0)
+    before = "-" if held is None else percent(held.quantize(Decimal("0.001")))
+    why = judgement.because if judgement and judgement.decider else record.thought.plan.because
+    orders = ", ".join(
+        f"{'sold' if o.side == 'sell' else 'bought'} {contracts(o.filled)} {o.symbol.partition('/')[0]}"
+        f"{'' if o.status == 'filled' else f' ({o.status})'}"
+        for o in record.outcomes
+    )
+    raises = held is None or target > held
+    arrow = "[red]▲[/]" if raises else "[green]▼[/]"
+    return (
+        f"{record.inputs.now:%Y-%m-%d}  {arrow} [bold]{before:>6} → {percent(target):<5}[/] "
+        f"{escape(why)}  [dim]{orders}[/]"
+    )
+
+
+def _print_summary(out: Console, summary: Summary) -> None:
+    hedged, unhedged = summary.hedged, summary.unhedged
+    made = table("", ">unhedged", ">hedged", title="\nThe portfolio, in USDT")
+    made.add_row("first value", money(unhedged.first), money(hedged.first))
+    made.add_row("last value", money(unhedged.last), f"[bold]{money(hedged.last)}[/]")
+    made.add_row("change", percent(unhedged.change), f"[bold]{percent(hedged.change)}[/]")
+    made.add_row("deepest drawdown", percent(unhedged.drawdown), f"[bold]{percent(hedged.drawdown)}[/]")
+    made.add_row(
+        "volatility a year", percent(unhedged.volatility), f"[bold]{percent(hedged.volatility)}[/]"
+    )
+    out.print(made)
+    _print_identity(out, summary)
+    out.print(
+        f"\n{summary.passes} passes, {summary.reviews} weekly reviews, {summary.changes} changes of "
+        f"the hedge.\nJournal: {summary.journal}\n[dim]head {summary.head}[/]\n\n[bold]Next:[/]"
+    )
+    option = f"-c {summary.settings}"
+    for command, what in (
+        (f"hedged explain {option}", "why the last review decided what it did"),
+        (f"hedged status {option}", "where the hedge stands"),
+        (f"hedged journal verify {option}", "nothing was altered"),
+        (f"hedged journal replay {option}", "every decision again, byte for byte"),
+        ("hedged rules metrics", "what a rule may name"),
+    ):
+        out.print(f"  {command:<50} [dim]{what}[/]")
+
+
+def _print_identity(out: Console, summary: Summary) -> None:
+    totals = summary.totals
+    made = table("", ">USDT", title="\nThe futures account, to the cent")
+    made.add_row("collateral at the start", money(summary.collateral))
+    for name, term in (
+        ("hedge P&L", totals.hedge_pnl),
+        ("basis P&L (no index is recorded for these years, so it is 0)", totals.basis_pnl),
+        ("funding received", totals.funding),
+        ("fees", -totals.fees),
+        ("slippage", -totals.slippage),
+        ("unexplained", totals.unexplained),
+    ):
+        made.add_row(name, money(term))
+    made.add_row("[bold]equity at the end[/]", f"[bold]{money(summary.equity)}[/]")
+    made.add_section()
+    made.add_row(
+        "price of protection (fees + slippage - funding - basis)",
+        money(summary.price_of_protection),
+    )
+    made.add_row("what the hedge returned", money(totals.equity_change))
+    if summary.funding_missed:
+        made.add_row("funding stamps that were not recorded", str(summary.funding_missed))
+    out.print(made)

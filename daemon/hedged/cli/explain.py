@@ -1,0 +1,202 @@
+"""
+``explain``: a decision told from its record, to a reader who has not seen the code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from hedged.cli.show import console, print_json, settings_of, table
+from hedged.core.record import CycleRecord, Policy
+from hedged.core.target import Judgement
+from hedged.core.wording import contracts, money, percent
+from hedged.errors import JournalError
+from hedged.journal.store import Journal
+from hedged.wiring import journal_path, wall_clock
+
+_STATUS = {
+    "fired": "[bold green]decided[/]",
+    "spent": "entry used up",
+    "cooling": "[yellow]cooling[/]",
+    "blocked": "[yellow]blocked[/]",
+    "waiting": "waiting",
+    "holds": "still true",
+    "false": "",
+    "unknown": "[yellow]unknown[/]",
+}
+_VERDICT = {True: "[bold]true[/]", False: "false", None: "[yellow]unknown[/]"}
+
+
+def explain_record(
+    config: list[Path], record_id: int | None, portfolio: str | None, *, json: bool
+) -> None:
+    """Print one record; by default the last review."""
+    settings = settings_of(config).settings
+    journal = Journal.open_to_read(journal_path(settings), wall_clock)
+    try:
+        ids = journal.row_ids(portfolio, None if record_id else "review")
+        chosen = record_id if record_id is not None else (ids[-1] if ids else None)
+        if chosen is None or chosen not in ids:
+            raise JournalError(
+                f"there is no record {chosen or ''} in {journal.path}".replace("  ", " ")
+            )
+        record = journal.record(chosen)
+        policy = journal.policy(record.policy_digest)
+    finally:
+        journal.close()
+    if json:
+        print_json({"id": chosen, "because": record.because, "record": record, "policy": policy})
+    else:
+        print_record(record, policy, chosen)
+
+
+def print_record(record: CycleRecord, policy: Policy, row_id: int | None) -> None:
+    """The whole story of one pass, top to bottom in the order in which it was decided."""
+    out = console()
+    _headline(out, record, row_id)
+    if record.thought.judgement is not None:
+        _rules(out, record.thought.judgement, policy)
+    _exposure(out, record, policy)
+    _hedge(out, record)
+    _orders(out, record)
+    _account(out, record)
+    if row_id is not None:
+        out.print(f"[dim]Decide it again from the same inputs: hedged journal replay {row_id}[/]")
+
+
+def _headline(out: Console, record: CycleRecord, row_id: int | None) -> None:
+    inputs = record.inputs
+    number = f"Record {row_id}: " if row_id is not None else ""
+    tick = inputs.tick
+    kind = f"{tick.cadence} review" if tick.kind == "review" else "guard pass"
+    out.print(
+        f"[bold]{number}{kind} of {tick.scheduled_at:%A %Y-%m-%d %H:%M} UTC[/], portfolio "
+        f"{record.portfolio}, {record.mode}"
+    )
+    if inputs.metrics is not None:
+        row = inputs.metrics
+        missing = f", {row.bars_missing} missing" if row.bars_missing else ""
+        out.print(
+            f"Judged on the bar of {row.symbol} that closed {row.bar_close:%A %Y-%m-%d %H:%M} UTC "
+            f"({row.bars_kept} bars kept{missing}); sized on prices of {inputs.now:%Y-%m-%d %H:%M} UTC."
+        )
+        for note in row.notes:
+            out.print(f"[yellow]data:[/] {escape(note)}")
+    out.print(f"\n[bold]In short:[/] {escape(record.because)}.")
+
+
+def _rules(out: Console, judgement: Judgement, policy: Policy) -> None:
+    out.print("\n[bold]The rules, most severe first; the first that fires decides[/]")
+    for place, (line, rule) in enumerate(zip(judgement.rules, policy.rules, strict=True), start=1):
+        part = f", {_STATUS[line.status]}" if _STATUS[line.status] else ""
+        out.print(f"\n  {place}. [bold]{escape(rule.name)}[/]: {_VERDICT[line.value]}{part}")
+        figures = ", ".join(f"{name} = {_figure(value)}" for name, value in line.figures.items())
+        repeats = "" if rule.fires == "enter" else " (fires at every review while true)"
+        out.print(f"     when {escape(rule.when)}: {rule.action}{repeats}")
+        out.print(f"     [dim]{figures}[/]")
+        if line.because:
+            out.print(f"     [dim]{escape(line.because)}[/]")
+    out.print(
+        f"\nGoal {percent(judgement.goal_before)} to [bold]{percent(judgement.goal_ratio)}[/] of the "
+        f"exposure; target {percent(judgement.target_before)} to "
+        f"[bold]{percent(judgement.target_ratio)}[/]."
+    )
+    for alert in judgement.alerts:
+        out.print(f"[yellow]alert:[/] {escape(alert)}")
+
+
+def _exposure(out: Console, record: CycleRecord, policy: Policy) -> None:
+    exposure = record.thought.exposure
+    made = table(
+        "holding", ">quantity", f">price {policy.numeraire}", f">value {policy.numeraire}", "beta", "",
+        title="\nWhat is protected",
+    )  # fmt: skip
+    for line in exposure.lines:
+        made.add_row(
+            line.asset,
+            contracts(line.quantity),
+            "-" if line.mark_price is None else f"{line.mark_price:,}",
+            "-" if line.notional is None else money(line.notional),
+            f"{line.beta} ({line.beta_source})",
+            line.because,
+        )
+    out.print(made)
+    total = "unknown" if exposure.total is None else money(exposure.total)
+    out.print(f"Exposure, the sum of value x beta of what is hedged: [bold]{total}[/]")
+
+
+def _hedge(out: Console, record: CycleRecord) -> None:
+    wanted, drift = record.thought.wanted, record.thought.drift
+    if wanted is None:
+        out.print(f"\nNo position is wanted: {escape(drift.because)}.")
+        return
+    made = table(
+        "leg", ">mark", ">held", ">wanted", ">exact", ">wanted value", ">left by rounding",
+        title="\nThe hedge, in contracts (short is negative)",
+    )  # fmt: skip
+    for leg in wanted.legs:
+        made.add_row(
+            leg.symbol,
+            f"{leg.mark_price:,}",
+            contracts(leg.held_contracts),
+            f"[bold]{contracts(leg.contracts)}[/]",
+            f"{-leg.exact_contracts:.4f}",
+            money(leg.wanted_notional),
+            money(leg.residual_notional),
+        )
+    out.print(made)
+    held = "null (no exposure)" if wanted.held_ratio is None else percent(wanted.held_ratio)
+    out.print(
+        f"Held {held} of the exposure, wanted {percent(wanted.target_ratio)}; "
+        f"{money(wanted.residual_notional)} stay unhedged by rounding to whole lots."
+    )
+    out.print(f"Trade? {'[bold]Yes[/]' if drift.due else 'No'}: {escape(drift.because)}.")
+
+
+def _orders(out: Console, record: CycleRecord) -> None:
+    review, plan = record.thought.review, record.thought.plan
+    for note in plan.notes:
+        out.print(f"[dim]left out: {escape(note)}[/]")
+    for reason in review.reasons:
+        out.print(f"[bold yellow]refused:[/] {escape(reason)}")
+    if not plan.steps:
+        return
+    made = table(
+        "order", ">contracts", "instrument", ">limit", ">filled", ">at", ">fee", "outcome",
+        title=f"\nOrders ({record.mode})",
+    )  # fmt: skip
+    outcomes = {outcome.symbol + outcome.side: outcome for outcome in record.outcomes}
+    for step in plan.steps:
+        outcome = outcomes.get(step.symbol + step.side)
+        made.add_row(
+            f"{step.side}{' reduce-only' if step.reduce_only else ''}",
+            contracts(step.contracts),
+            step.symbol,
+            f"{step.limit_price:,}",
+            contracts(outcome.filled) if outcome else "-",
+            f"{outcome.fill_price:,}" if outcome and outcome.fill_price else "-",
+            money(outcome.fee) if outcome else "-",
+            f"{outcome.status} {escape(outcome.reason)}".strip() if outcome else "not sent",
+        )
+    out.print(made)
+
+
+def _account(out: Console, record: CycleRecord) -> None:
+    margin, terms = record.inputs.snapshot.margin, record.thought.attribution
+    out.print(
+        f"\nFutures account before these orders: equity {money(margin.equity)}, maintenance margin "
+        f"{money(margin.maintenance_margin)}. Since the pass before: hedge {money(terms.hedge_pnl)}, "
+        f"basis {money(terms.basis_pnl)}, funding {money(terms.funding)}, fees {money(-terms.fees)}, "
+        f"slippage {money(-terms.slippage)}, unexplained {money(terms.unexplained)}."
+    )
+
+
+def _figure(value: float | bool | None) -> str:
+    if value is None:
+        return "[yellow]no value[/]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.6g}"

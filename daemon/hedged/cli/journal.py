@@ -1,0 +1,121 @@
+"""
+``journal verify`` and ``journal replay``: is the record what was written, and was it decided so.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.progress import track
+
+from hedged.cli import exits
+from hedged.cli.show import console, print_json, settings_of
+from hedged.core.record import CycleRecord, Policy, decode_record, encode, remember
+from hedged.cycle import deliberate
+from hedged.errors import BadData
+from hedged.history.keeper import measured_from
+from hedged.history.store import HistoryStore
+from hedged.journal.chain import verify
+from hedged.journal.store import Journal
+from hedged.wiring import journal_path, kept_history, wall_clock
+
+RELATIVE_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A record that does not come out again as it was written."""
+
+    record: int
+    what: str
+
+
+def verify_journal(config: list[Path], head: str | None, *, json: bool) -> None:
+    """Walk the chain; leave with a code of its own where it does not hold."""
+    journal = Journal.open_to_read(journal_path(settings_of(config).settings), wall_clock)
+    found = verify(journal.rows(), head)
+    journal.close()
+    if json:
+        print_json(found)
+    elif found.fault:
+        console().print(f"[bold red]BROKEN[/] at record {found.fault_id}: {found.fault}")
+    else:
+        console().print(f"[bold green]intact[/]: {found.records} records, head {found.head}")
+    if found.fault:
+        raise SystemExit(exits.VERIFY)
+
+
+def replay_journal(config: list[Path], record_id: int | None, *, json: bool) -> None:
+    """Decide again from the recorded inputs; recompute the metrics from the kept history."""
+    settings = settings_of(config).settings
+    journal = Journal.open_to_read(journal_path(settings), wall_clock)
+    ids = journal.row_ids() if record_id is None else [record_id]
+    store, found = kept_history(settings), []
+    for row_id in track(ids, "Replaying", console=console(), transient=True, disable=json):
+        found += _replayed(journal, row_id, store)
+    journal.close()
+    if json:
+        print_json({"records": len(ids), "differences": found})
+    else:
+        _print(len(ids), found)
+    if found:
+        raise SystemExit(exits.VERIFY)
+
+
+def _print(count: int, found: list[Difference]) -> None:
+    if not found:
+        console().print(f"[bold green]agree[/]: {count} records decided again, byte for byte")
+    for difference in found:
+        console().print(f"[bold red]DIFFERS[/] record {difference.record}: {difference.what}")
+
+
+def _replayed(journal: Journal, row_id: int, store: HistoryStore) -> list[Difference]:
+    body = journal.body(row_id)
+    record = decode_record(body)
+    policy = journal.policy(record.policy_digest)
+    found = []
+    if encode(_decided_again(record, policy)) != body:
+        found.append(Difference(record=row_id, what="the decision does not come out the same"))
+    return found + _remeasured(record, row_id, policy, store)
+
+
+def _decided_again(record: CycleRecord, policy: Policy) -> CycleRecord:
+    """The record as today's code makes it from the same inputs and the same outcomes."""
+    thought = deliberate(record.inputs, policy)
+    return CycleRecord(
+        version=record.version,
+        portfolio=record.portfolio,
+        mode=record.mode,
+        policy_digest=record.policy_digest,
+        inputs=record.inputs,
+        thought=thought,
+        approved_by=record.approved_by,
+        outcomes=record.outcomes,
+        memory=remember(record.inputs, thought, record.outcomes),
+    )
+
+
+def _remeasured(
+    record: CycleRecord, row_id: int, policy: Policy, store: HistoryStore
+) -> list[Difference]:
+    """Metrics from what the history keeps now, against those the decision was made on."""
+    row = record.inputs.metrics
+    if row is None:
+        return []
+    try:
+        again = measured_from(store, policy, record.inputs.tick.scheduled_at)
+    except BadData as error:
+        return [Difference(record=row_id, what=str(error))]
+    return [
+        Difference(record=row_id, what=f"{name} was {value}, the kept history gives {now}")
+        for name, value in row.values.items()
+        if not _same(value, now := again.values.get(name))
+    ]
+
+
+def _same(recorded: float | bool | None, now: float | bool | None) -> bool:
+    if isinstance(recorded, float) and isinstance(now, float):
+        return math.isclose(recorded, now, rel_tol=RELATIVE_TOLERANCE, abs_tol=1e-12)
+    return recorded is now or recorded == now

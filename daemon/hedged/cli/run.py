@@ -1,0 +1,137 @@
+"""
+``run`` and ``plan``: the daemon, and a look at what it would do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from hedged import logs
+from hedged.cli import exits
+from hedged.cli.explain import print_record
+from hedged.cli.show import console, print_json, settings_of
+from hedged.core.record import RECORD_VERSION, CycleRecord, Policy, Tick, digest, encode, remember
+from hedged.cycle import Shell, deliberate, observe
+from hedged.errors import JournalError
+from hedged.service.loop import Service
+from hedged.service.ticks import Schedule
+from hedged.service.wakes import from_history, from_wall
+from hedged.settings.load import Loaded
+from hedged.settings.show import secrets_of
+from hedged.wiring import Daemon, build
+
+
+def run_daemon(config: list[Path], *, once: bool, json: bool) -> None:
+    """Run until history or the process ends; with *once*, only what is due now."""
+    loaded = settings_of(config)
+    start_logs(loaded)
+    records: list[CycleRecord] = []
+
+    async def work() -> Daemon:
+        daemon = build(loaded.settings)
+        schedule = Schedule(loaded.settings.schedule)
+        service = Service(daemon, schedule, records.append if once else _quiet)
+        try:
+            if once:
+                _to_next_tick(daemon, schedule)
+                await service.pass_all()
+            elif daemon.replay_clock is not None:
+                await service.run(from_history(schedule, daemon.replay_clock))
+            else:
+                await service.run(from_wall(schedule))
+        finally:
+            await daemon.close()
+        return daemon
+
+    daemon = asyncio.run(work())
+    if once:
+        _tell_once(records, daemon, json=json)
+
+
+def _tell_once(records: list[CycleRecord], daemon: Daemon, *, json: bool) -> None:
+    if json:
+        print_json([{"cycle_id": record.cycle_id, "record": record} for record in records])
+    else:
+        for record in records:
+            print_record(record, _policy(daemon, record), None)
+    if not records and not json:
+        console().print("Nothing was due, or the pass was skipped; see the log above.")
+    if any(record.thought.review.reasons for record in records):
+        raise SystemExit(exits.HELD)
+
+
+def show_plan(config: list[Path], *, json: bool) -> None:
+    """Observe, measure, decide and plan as the next pass would, and write nothing."""
+    loaded = settings_of(config)
+    start_logs(loaded)
+
+    async def work() -> list[tuple[CycleRecord, Policy]]:
+        daemon = _to_read(loaded)
+        schedule = Schedule(loaded.settings.schedule)
+        try:
+            _to_next_tick(daemon, schedule)
+            return [(await _imagined(shell, schedule), shell.policy) for shell in daemon.shells]
+        finally:
+            await daemon.close()
+
+    imagined = asyncio.run(work())
+    if json:
+        print_json([{"cycle_id": record.cycle_id, "record": record} for record, _ in imagined])
+        return
+    for record, policy in imagined:
+        console().print("[bold]A plan only: nothing was sent, nothing was written.[/]")
+        print_record(record, policy, None)
+
+
+async def _imagined(shell: Shell, schedule: Schedule) -> CycleRecord:
+    """The record of the pass that would come now, had it been made."""
+    tick = schedule.due(shell.journal, shell.policy.portfolio, shell.clock()) or Tick(
+        kind="guard", cadence="plan", scheduled_at=shell.clock()
+    )
+    inputs = await observe(tick, shell, ())
+    thought = deliberate(inputs, shell.policy)
+    return CycleRecord(
+        version=RECORD_VERSION,
+        portfolio=shell.policy.portfolio,
+        mode=shell.mode,
+        policy_digest=digest(encode(shell.policy)),
+        inputs=inputs,
+        thought=thought,
+        approved_by="nobody",
+        outcomes=(),
+        memory=remember(inputs, thought, ()),
+    )
+
+
+def _policy(daemon: Daemon, record: CycleRecord) -> Policy:
+    return next(s.policy for s in daemon.shells if s.policy.portfolio == record.portfolio)
+
+
+def _to_read(loaded: Loaded) -> Daemon:
+    try:
+        return build(loaded.settings, read_only=True)
+    except JournalError as error:
+        raise type(error)(f"{error}; `plan` goes on from a journal") from error
+
+
+def _to_next_tick(daemon: Daemon, schedule: Schedule) -> None:
+    """On history's clock nothing is due until its clock is set to the next tick."""
+    clock = daemon.replay_clock
+    if clock is None or any(
+        schedule.due(shell.journal, shell.policy.portfolio, clock()) for shell in daemon.shells
+    ):
+        return
+    at = schedule.next_wake(clock())
+    if at is not None and at <= clock.end:
+        clock.set(at)
+
+
+def start_logs(loaded: Loaded) -> None:
+    """Logging as the settings say, with every secret of theirs hidden."""
+    service = loaded.settings.service
+    logs.configure(service.log_level, service.log_format, secrets_of(loaded.settings))
+
+
+def _quiet(_record: CycleRecord) -> None:
+    """The journal has the record; the log told of it."""

@@ -1,0 +1,48 @@
+"""
+What all commands share in printing: the console, tables, JSON, and loading settings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from hedged.settings.load import Loaded, load
+
+
+def console() -> Console:
+    """Standard output; figures are not guessed at, and lines are as wide as the terminal."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def table(*headers: str, title: str | None = None) -> Table:
+    """A plain table; a header that starts with ``>`` is right-aligned."""
+    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for header in headers:
+        right = header.startswith(">")
+        made.add_column(header.removeprefix(">"), justify="right" if right else "left", overflow="fold")
+    return made
+
+
+def print_json(value: object) -> None:
+    """One JSON value on standard output; decimals as text, times in ISO 8601."""
+    print(json.dumps(msgspec.to_builtins(value), indent=2, default=str))
+
+
+def settings_of(config: list[Path]) -> Loaded:
+    """The settings of the files named, with the environment over them."""
+    named = config or [Path(p) for p in _from_environment()]
+    return load(named, os.environ)
+
+
+def _from_environment() -> list[Any]:
+    """``HEDGED_CONFIG`` names settings files when ``-c`` does not."""
+    return [part for part in os.environ.get("HEDGED_CONFIG", "").split(os.pathsep) if part]

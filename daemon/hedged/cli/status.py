@@ -1,0 +1,111 @@
+"""
+``status``: the hedge at a glance; and lifting what restricts it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from hedged.cli.show import console, print_json, settings_of, table
+from hedged.core.gate import Restriction
+from hedged.core.wording import money, percent
+from hedged.journal.store import Journal
+from hedged.service.ticks import Schedule
+from hedged.settings.model import Settings
+from hedged.wiring import journal_path, wall_clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortfolioStatus:
+    """Where one portfolio stands, from its last record."""
+
+    portfolio: str
+    mode: str
+    observed_at: datetime | None
+    exposure: Decimal | None
+    held_ratio: Decimal | None
+    target_ratio: Decimal | None
+    goal_ratio: Decimal | None
+    equity: Decimal | None
+    last_review: str | None
+    last_review_because: str | None
+    next_pass: datetime | None
+    unresolved: int
+    restrictions: tuple[Restriction, ...]
+
+
+def show_status(config: list[Path], *, json: bool) -> None:
+    """One block a portfolio."""
+    settings = settings_of(config).settings
+    journal = Journal.open_to_read(journal_path(settings), wall_clock)
+    found = [_status(settings, journal, portfolio.name) for portfolio in settings.portfolio]
+    head_id, head_hash = journal.head()
+    journal.close()
+    if json:
+        print_json({"portfolios": found, "records": head_id, "head": head_hash})
+        return
+    for status in found:
+        _print(status)
+    console().print(f"[dim]{head_id} records, head {head_hash}[/]")
+
+
+def resume(config: list[Path], scope: str) -> None:
+    """Lift every restriction on *scope*."""
+    settings = settings_of(config).settings
+    accounts = tuple(sorted({portfolio.account for portfolio in settings.portfolio}))
+    path = journal_path(settings)
+    journal = Journal.open_for(path, settings.service.mode, accounts, wall_clock)
+    lifted = journal.lift(scope, "command line")
+    journal.close()
+    console().print(f"{lifted} restrictions on {scope} lifted")
+
+
+def _status(settings: Settings, journal: Journal, portfolio: str) -> PortfolioStatus:
+    last, review = journal.latest(portfolio), journal.latest(portfolio, "review")
+    wanted = last.thought.wanted if last else None
+    ratio = last.memory.ratio if last else None
+    now = last.inputs.now if last and settings.venue.clock == "history" else wall_clock()
+    return PortfolioStatus(
+        portfolio=portfolio,
+        mode=settings.service.mode,
+        observed_at=last.inputs.now if last else None,
+        exposure=last.thought.exposure.total if last else None,
+        held_ratio=wanted.held_ratio if wanted else None,
+        target_ratio=ratio.target_ratio if ratio else None,
+        goal_ratio=ratio.goal_ratio if ratio else None,
+        equity=last.inputs.snapshot.margin.equity if last else None,
+        last_review=review.inputs.tick.id if review else None,
+        last_review_because=review.because if review else None,
+        next_pass=Schedule(settings.schedule).next_wake(now),
+        unresolved=len(journal.unresolved(portfolio)),
+        restrictions=journal.restrictions(portfolio, now),
+    )
+
+
+def _print(status: PortfolioStatus) -> None:
+    def share(ratio: Decimal | None) -> str:
+        return "-" if ratio is None else percent(ratio)
+
+    def value(figure: Decimal | None) -> str:
+        return "-" if figure is None else money(figure)
+
+    def when(at: datetime | None) -> str:
+        return "-" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
+
+    made = table("", "", title=f"{status.portfolio} ({status.mode})")
+    made.show_header = False
+    made.add_row("hedge held", f"[bold]{share(status.held_ratio)}[/]")
+    made.add_row("target, goal", f"{share(status.target_ratio)}, {share(status.goal_ratio)}")
+    made.add_row("exposure", value(status.exposure))
+    made.add_row("account equity", value(status.equity))
+    made.add_row("observed", when(status.observed_at))
+    made.add_row("last review", status.last_review or "-")
+    made.add_row("", status.last_review_because or "")
+    made.add_row("next pass", when(status.next_pass))
+    made.add_row("unresolved orders", str(status.unresolved))
+    for restriction in status.restrictions:
+        made.add_row("[red]restricted[/]", f"{restriction.allows}: {restriction.reason}")
+    console().print(made)

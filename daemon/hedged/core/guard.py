@@ -1,0 +1,109 @@
+"""
+What a pass looks out for: how far the hedge has drifted, and what must not be traded on.
+
+Each check is a small pure function with a name of its own; the reasons go into the record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from hedged.core.exposure import Exposure
+from hedged.core.market import ZERO, Snapshot
+from hedged.core.sizing import HedgeLeg, Wanted
+from hedged.core.wording import contracts, percent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """How far the hedge (*band*) and its mix of legs (*mix_band*) may stray, as shares of E."""
+
+    band: Decimal = Decimal("0.05")
+    mix_band: Decimal = Decimal("0.10")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """
+    Distance between the held and the wanted hedge, as shares of E (None when E is zero).
+
+    *net* is ``|sum of signed (held - wanted) notional| / E`` after lot rounding, *mix* the sum of
+    the absolute gaps. *due* says whether to trade, *because* why or why not.
+    """
+
+    net: Decimal | None
+    mix: Decimal | None
+    due: bool
+    because: str
+
+
+def drift(wanted: Wanted | None, executed_ratio: Decimal | None, band: Band) -> Drift:
+    """
+    Compare held with wanted. A zero target and an over-hedge ignore the band.
+
+    *executed_ratio* is the target that was last fully executed: a changed one is traded at once.
+    """
+    if wanted is None:
+        return Drift(
+            net=None,
+            mix=None,
+            due=False,
+            because="no target is decided, or the exposure is unknown",
+        )
+    gaps = [leg.held_notional - leg.wanted_notional for leg in wanted.legs]
+    if all(leg.held_contracts == leg.contracts for leg in wanted.legs):
+        zero = ZERO if wanted.exposure else None
+        return Drift(net=zero, mix=zero, due=False, because="the wanted contracts are held")
+    if not wanted.exposure:
+        return Drift(net=None, mix=None, due=True, because="nothing to hedge, and a short is held")
+    net = abs(sum(gaps, ZERO)) / wanted.exposure
+    mix = sum((abs(gap) for gap in gaps), ZERO) / wanted.exposure
+    due, because = _due(wanted, executed_ratio, band, net, mix)
+    return Drift(net=net, mix=mix, due=due, because=because)
+
+
+def _due(
+    wanted: Wanted, executed_ratio: Decimal | None, band: Band, net: Decimal, mix: Decimal
+) -> tuple[bool, str]:
+    target = wanted.target_ratio
+    if executed_ratio != target:
+        before = "nothing" if executed_ratio is None else percent(executed_ratio)
+        return True, f"the target is {percent(target)}; last fully executed: {before}"
+    if target == 0:
+        return True, "the target is zero, which ignores the band"
+    if wanted.held_ratio is not None and wanted.held_ratio > 1:
+        return True, f"over-hedged at {percent(wanted.held_ratio)}, which ignores the band"
+    if net > band.band:
+        return True, f"drift {percent(net)} is past the band of {percent(band.band)}"
+    if mix > band.mix_band:
+        return True, f"leg mix {percent(mix)} is past its band of {percent(band.mix_band)}"
+    return False, f"drift {percent(net)} is inside the band of {percent(band.band)}"
+
+
+def holds(
+    snapshot: Snapshot, exposure: Exposure, legs: tuple[HedgeLeg, ...], unresolved: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Reasons why this pass must not trade at all; empty when it may."""
+    return (
+        *_unpriced(exposure),
+        *_long(snapshot, legs),
+        *(f"an earlier order on {symbol} is not resolved yet" for symbol in unresolved),
+    )
+
+
+def _unpriced(exposure: Exposure) -> tuple[str, ...]:
+    return tuple(
+        f"{asset} has no price; add it to exposure.ignore, or give exposure.unpriced_max for it"
+        for asset in exposure.unpriced
+    )
+
+
+def _long(snapshot: Snapshot, legs: tuple[HedgeLeg, ...]) -> tuple[str, ...]:
+    """Every position of a hedge instrument is the hedge, and a hedge is short."""
+    return tuple(
+        f"{leg.symbol} is held long ({contracts(snapshot.held(leg.symbol))} contracts) on the "
+        "hedge account; close it by hand"
+        for leg in legs
+        if snapshot.held(leg.symbol) > 0
+    )

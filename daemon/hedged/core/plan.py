@@ -1,0 +1,91 @@
+"""
+From the wanted positions to ordered steps.
+
+Enters what is wanted and held; leaves the orders that close the gap, reductions first, and notes
+on what is too small to trade. Held equal to wanted gives an empty plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from hedged.core.guard import Drift
+from hedged.core.market import Instrument, Side, Snapshot, notional, to_tick
+from hedged.core.sizing import Wanted, WantedLeg
+from hedged.core.wording import contracts, money
+
+BPS = Decimal(10_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One order: *contracts* is positive; *limit_price* caps what an IOC order may cost."""
+
+    symbol: str
+    side: Side
+    contracts: Decimal
+    reduce_only: bool
+    limit_price: Decimal
+    notional: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The steps in the order they are sent, why, and what was left out."""
+
+    steps: tuple[Step, ...]
+    because: str
+    notes: tuple[str, ...] = ()
+
+
+def make_plan(
+    snapshot: Snapshot, wanted: Wanted | None, drift: Drift, slippage_bps_max: Decimal
+) -> Plan:
+    """
+    The steps from held to wanted when trading is due, else none.
+
+    A leg below the venue's minimum is left out and noted: dust is reported, not chased.
+    """
+    if wanted is None or not drift.due:
+        return Plan(steps=(), because=drift.because)
+    gaps = [leg for leg in wanted.legs if leg.contracts != leg.held_contracts]
+    notes = tuple(note for leg in gaps if (note := _too_small(snapshot, leg)))
+    steps = [
+        _step(snapshot.instrument(leg.symbol), leg, slippage_bps_max)
+        for leg in gaps
+        if not _too_small(snapshot, leg)
+    ]
+    ordered = sorted(steps, key=lambda step: not step.reduce_only)
+    return Plan(steps=tuple(ordered), because=drift.because, notes=notes)
+
+
+def _step(instrument: Instrument, leg: WantedLeg, slippage_bps_max: Decimal) -> Step:
+    gap = leg.contracts - leg.held_contracts
+    side: Side = "sell" if gap < 0 else "buy"
+    worst = 1 - slippage_bps_max / BPS if side == "sell" else 1 + slippage_bps_max / BPS
+    rounding = ROUND_FLOOR if side == "sell" else ROUND_CEILING
+    return Step(
+        symbol=leg.symbol,
+        side=side,
+        contracts=abs(gap),
+        reduce_only=side == "buy",
+        limit_price=to_tick(leg.mark_price * worst, instrument.tick, rounding),
+        notional=abs(notional(instrument, gap, leg.mark_price)),
+    )
+
+
+def _too_small(snapshot: Snapshot, leg: WantedLeg) -> str:
+    """Why the venue would not take this leg's order; closing a position wholly is always taken."""
+    instrument = snapshot.instrument(leg.symbol)
+    gap = abs(leg.contracts - leg.held_contracts)
+    size = abs(notional(instrument, gap, leg.mark_price))
+    if leg.contracts == 0:
+        return ""
+    if gap < instrument.contracts_min:
+        least = contracts(instrument.contracts_min)
+        return f"{leg.symbol}: {contracts(gap)} contracts are below the minimum of {least}"
+    if size < instrument.notional_min:
+        least = money(instrument.notional_min)
+        return f"{leg.symbol}: {money(size)} is below the minimum notional of {least}"
+    return ""

@@ -1,0 +1,294 @@
+"""
+The record of a cycle: all that went in, all that came out, as bytes that can be compared.
+
+Enters the values of one pass; leaves canonical JSON, and back. A quiet pass is stored as what
+changed since the last full record, with a digest of the whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from hedged.core.account import AccountState, Attribution, state_of
+from hedged.core.exposure import Exposure, ExposurePolicy
+from hedged.core.gate import Limits, Restriction, Review, Usage
+from hedged.core.guard import Band, Drift
+from hedged.core.market import ZERO, Side, Snapshot
+from hedged.core.metrics import MetricRow, Signal
+from hedged.core.plan import Plan
+from hedged.core.rules import Rule
+from hedged.core.sizing import HedgeLeg, Wanted
+from hedged.core.target import Judgement, RatioMemory, RatioPolicy
+
+RECORD_VERSION = 1
+
+Mode = Literal["paper"]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Everything a decision depends on that a person has set; kept once by its digest."""
+
+    portfolio: str
+    account: str
+    numeraire: str
+    signal: Signal
+    exposure: ExposurePolicy
+    rules: tuple[Rule, ...]
+    ratio: RatioPolicy
+    legs: tuple[HedgeLeg, ...]
+    band: Band
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """Why a pass runs: a scheduled instant of a cadence. Its id is unique in the journal."""
+
+    kind: Literal["review", "guard"]
+    cadence: str
+    scheduled_at: datetime
+
+    @property
+    def id(self) -> str:
+        return f"{self.cadence}@{self.scheduled_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """
+    What a pass leaves for the next one of the same portfolio.
+
+    *ratio* is None until a first review has decided; *executed_ratio* is the target that was last
+    fully executed; *totals* sums the account identity since the beginning.
+    """
+
+    ratio: RatioMemory | None = None
+    executed_ratio: Decimal | None = None
+    account: AccountState | None = None
+    totals: Attribution = field(default_factory=Attribution)
+    funding_missed: int = 0
+    cursor: int = 0
+
+    @property
+    def marks(self) -> dict[str, Decimal]:
+        """The marks of the pass before."""
+        legs = self.account.legs if self.account else {}
+        return {symbol: leg.mark_price for symbol, leg in legs.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """All that a pass decides on; *metrics* is None in a guard pass."""
+
+    tick: Tick
+    now: datetime
+    snapshot: Snapshot
+    metrics: MetricRow | None
+    memory: Memory
+    usage: Usage
+    restrictions: tuple[Restriction, ...]
+    unresolved: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thought:
+    """All that was decided, and why; *judgement* is None in a guard pass."""
+
+    exposure: Exposure
+    attribution: Attribution
+    judgement: Judgement | None
+    ratio: RatioMemory | None
+    wanted: Wanted | None
+    drift: Drift
+    plan: Plan
+    review: Review
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a step; *filled* is in contracts, *fill_price* None when nothing filled."""
+
+    client_order_id: str
+    symbol: str
+    side: Side
+    contracts: Decimal
+    filled: Decimal
+    fill_price: Decimal | None
+    fee: Decimal
+    status: Literal["filled", "partial", "unfilled", "refused", "unknown"]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleRecord:
+    """One pass, whole. The journal's row is this value."""
+
+    version: int
+    portfolio: str
+    mode: Mode
+    policy_digest: str
+    inputs: Inputs
+    thought: Thought
+    approved_by: str
+    outcomes: tuple[Outcome, ...]
+    memory: Memory
+
+    @property
+    def cycle_id(self) -> str:
+        return cycle_id(self.portfolio, self.inputs.tick)
+
+    @property
+    def quiet(self) -> bool:
+        """A guard pass that sent nothing and was refused nothing."""
+        return (
+            self.inputs.tick.kind == "guard" and not self.outcomes and not self.thought.review.reasons
+        )
+
+    @property
+    def because(self) -> str:
+        """One line: what this pass did, or why it did nothing."""
+        thought = self.thought
+        decided = f"{thought.judgement.because}; " if thought.judgement else ""
+        if thought.review.reasons:
+            return f"{decided}sent nothing: {'; '.join(thought.review.reasons)}"
+        if self.outcomes:
+            return f"{decided}traded: {thought.plan.because}"
+        notes = f" ({'; '.join(thought.plan.notes)})" if thought.plan.notes else ""
+        return f"{decided}did nothing because {thought.plan.because}{notes}"
+
+
+def cycle_id(portfolio: str, tick: Tick) -> str:
+    """The name of a pass in the log and the journal."""
+    return f"{portfolio}/{tick.id}"
+
+
+def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) -> Memory:
+    """The memory after a pass. A target counts as executed when nothing of its plan is missing."""
+    before = inputs.memory
+    executed = before.executed_ratio
+    if thought.wanted is not None and _executed(thought, outcomes):
+        executed = thought.wanted.target_ratio
+    return Memory(
+        ratio=thought.ratio,
+        executed_ratio=executed,
+        account=state_of(inputs.snapshot),
+        totals=before.totals + thought.attribution,
+        funding_missed=before.funding_missed + inputs.snapshot.funding_missed,
+        cursor=inputs.snapshot.cursor,
+    )
+
+
+def _executed(thought: Thought, outcomes: tuple[Outcome, ...]) -> bool:
+    if not thought.review.cleared:
+        return False
+    if thought.plan.steps:
+        return len(outcomes) == len(thought.plan.steps) and all(
+            outcome.status == "filled" for outcome in outcomes
+        )
+    # An empty plan: the wanted contracts are held, or what is missing is dust.
+    return thought.drift.due or thought.drift.net in (None, ZERO)
+
+
+def encode(value: object) -> bytes:
+    """Canonical JSON: the same value gives the same bytes; decimals are text, as they stand."""
+    return msgspec.json.encode(value, order="sorted")
+
+
+def decode_record(body: bytes) -> CycleRecord:
+    """The record in *body*. Raises `msgspec.ValidationError` where it is not one."""
+    return msgspec.json.decode(body, type=CycleRecord)
+
+
+def decode_policy(body: bytes) -> Policy:
+    """The policy in *body*."""
+    return msgspec.json.decode(body, type=Policy)
+
+
+def decode_memory(body: bytes) -> Memory:
+    """The memory in *body*."""
+    return msgspec.json.decode(body, type=Memory)
+
+
+def digest(body: bytes) -> str:
+    """SHA-256 of *body*, in hexadecimal."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def pack(full: bytes, base: bytes, base_id: int) -> bytes:
+    """*full* as its difference from *base*, the body of the record *base_id*."""
+    changes = _difference(json.loads(base), json.loads(full))
+    return encode({"base": base_id, "changes": changes, "digest": digest(full)})
+
+
+def base_of(body: bytes) -> int | None:
+    """The id of the record that *body* differs from, or None when it stands alone."""
+    head = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    return int(msgspec.json.decode(head["base"])) if "base" in head else None
+
+
+def unpack(body: bytes, base: bytes) -> bytes:
+    """
+    The full body of a packed record.
+
+    Raises
+    ------
+    ValueError
+        When the result does not have the digest that was packed with it.
+    """
+    packed = json.loads(body)
+    full = encode(_applied(json.loads(base), packed["changes"]))
+    if digest(full) != packed["digest"]:
+        raise ValueError("the record does not unpack to what was recorded")
+    return full
+
+
+def _difference(before: Json, after: Json) -> Json:
+    """What turns *before* into *after*: values set, keys dropped, tables and lists changed inside."""
+    dropped = sorted(before.keys() - after.keys())
+    inside: Json = {}
+    values: Json = {}
+    for key, value in after.items():
+        if key in before and _same(before[key], value):
+            continue
+        old, new = _table(before.get(key)), _table(value)
+        if old is not None and new is not None and _shape(before[key]) == _shape(value):
+            inside[key] = _difference(old, new)
+        else:
+            values[key] = value
+    parts = (("drop", dropped), ("in", inside), ("set", values))
+    return {name: part for name, part in parts if part}
+
+
+def _same(a: object, b: object) -> bool:
+    """Equal, and of one type: JSON's 1 and 1.0 and true are three values."""
+    return json.dumps(a) == json.dumps(b)
+
+
+def _table(value: object) -> Json | None:
+    """A table as it is, a list as a table by place, anything else as None."""
+    if isinstance(value, list):
+        return {str(place): item for place, item in enumerate(value)}
+    return value if isinstance(value, dict) else None
+
+
+def _shape(value: object) -> object:
+    """Lists are compared inside only when they are equally long."""
+    return len(value) if isinstance(value, list) else type(value)
+
+
+def _applied(before: Any, changes: Json) -> Any:
+    table = _table(before) or {}
+    after = {key: value for key, value in table.items() if key not in changes.get("drop", ())}
+    after |= changes.get("set", {})
+    for key, inner in changes.get("in", {}).items():
+        after[key] = _applied(after[key], inner)
+    return list(after.values()) if isinstance(before, list) else after

@@ -1,0 +1,24 @@
+"""
+Figures as a person reads them, the same in a record's reasons, in the log and on the terminal.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+
+def percent(ratio: Decimal | float) -> str:
+    """At most two decimals and no trailing zeros: 0.3 is ``30%``, 0.12345 is ``12.35%``."""
+    text = f"{100 * ratio:.2f}".rstrip("0").rstrip(".")
+    return f"{'0' if text == '-0' else text}%"
+
+
+def money(value: Decimal | float) -> str:
+    """Thousands separated, two decimals: 1234.5 is ``1,234.50``."""
+    text = f"{value:,.2f}"
+    return text[1:] if text == "-0.00" else text
+
+
+def contracts(value: Decimal) -> str:
+    """A quantity without trailing zeros: 1.250 is ``1.25``."""
+    return f"{value.normalize():f}" if value else "0"

@@ -1,0 +1,136 @@
+"""
+One cycle, told in order: observe, measure, evaluate, decide, size, plan, review, approve,
+execute, record. Each line is one room, and no line goes back.
+
+A guard pass is this same cycle with the target taken from memory. There is no second flow, and a
+crash at any line takes the same path as a start: observe again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from hedged import approval
+from hedged.core import gate
+from hedged.core.account import attribute
+from hedged.core.exposure import expose
+from hedged.core.guard import drift, holds
+from hedged.core.metrics import MetricRow
+from hedged.core.plan import make_plan
+from hedged.core.record import (
+    RECORD_VERSION,
+    CycleRecord,
+    Inputs,
+    Mode,
+    Policy,
+    Thought,
+    Tick,
+    digest,
+    encode,
+    remember,
+)
+from hedged.core.rules import evaluate
+from hedged.core.sizing import present_ratio, size
+from hedged.core.target import decide, first_memory
+from hedged.execute import execute, resolve
+from hedged.history.keeper import Keeper
+from hedged.journal.store import Journal
+from hedged.venue.protocol import Venue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell:
+    """The outside world of one portfolio, as `wiring` put it together."""
+
+    mode: Mode
+    policy: Policy
+    venue: Venue
+    journal: Journal
+    keeper: Keeper
+    clock: Callable[[], datetime]
+
+
+async def run(tick: Tick, shell: Shell) -> CycleRecord:
+    """
+    One pass for one portfolio, from observation to the journal's row.
+
+    Raises
+    ------
+    VenueUnavailable
+        When the venue can't be observed; nothing was decided or sent.
+    JournalError
+        When an intent or the record can't be written; nothing more is sent.
+    """
+    unresolved = await resolve(shell.venue, shell.journal, shell.policy.portfolio)
+    inputs = await observe(tick, shell, unresolved)
+    thought = deliberate(inputs, shell.policy)
+    consent = approval.consent(thought.review, shell.mode)
+    approved = gate.settle(thought.review, consent)
+    outcomes = await execute(approved, tick, shell.venue, shell.journal, shell.policy)
+    record = CycleRecord(
+        version=RECORD_VERSION,
+        portfolio=shell.policy.portfolio,
+        mode=shell.mode,
+        policy_digest=digest(encode(shell.policy)),
+        inputs=inputs,
+        thought=thought,
+        approved_by=approved.by,
+        outcomes=outcomes,
+        memory=remember(inputs, thought, outcomes),
+    )
+    shell.journal.append(record, shell.policy)
+    return record
+
+
+async def observe(tick: Tick, shell: Shell, unresolved: tuple[str, ...]) -> Inputs:
+    """Everything a pass decides on; only a review needs bars, and measures them."""
+    policy, memory = shell.policy, shell.journal.memory(shell.policy.portfolio)
+    snapshot = await shell.venue.observe(shell.clock(), after=memory.cursor)
+    metrics: MetricRow | None = None
+    if tick.kind == "review":
+        metrics = await shell.keeper.measured(policy, until=tick.scheduled_at)
+    now = shell.clock()
+    return Inputs(
+        tick=tick,
+        now=now,
+        snapshot=snapshot,
+        metrics=metrics,
+        memory=memory,
+        usage=shell.journal.usage(policy.portfolio, tick, now),
+        restrictions=shell.journal.restrictions(policy.portfolio, now),
+        unresolved=unresolved,
+    )
+
+
+def deliberate(inputs: Inputs, policy: Policy) -> Thought:
+    """The pure middle of the cycle; `journal replay` runs it again on the recorded inputs."""
+    snapshot, memory = inputs.snapshot, inputs.memory
+    exposure = expose(snapshot, policy.exposure)
+    ratio, judgement = memory.ratio, None
+    if inputs.metrics is not None:
+        ratio = ratio or first_memory(present_ratio(snapshot, exposure, policy.legs), policy.ratio)
+        verdicts = evaluate(policy.rules, inputs.metrics)
+        at = inputs.tick.scheduled_at
+        judgement, ratio = decide(policy.rules, verdicts, ratio, policy.ratio, at)
+    wanted = size(ratio, exposure, snapshot, policy.legs)
+    drifted = drift(wanted, memory.executed_ratio, policy.band)
+    plan = make_plan(snapshot, wanted, drifted, policy.limits.slippage_bps_max)
+    around = gate.Circumstances(
+        now=inputs.now,
+        marks_before=memory.marks,
+        usage=inputs.usage,
+        restrictions=inputs.restrictions,
+        holds=holds(snapshot, exposure, policy.legs, inputs.unresolved),
+    )
+    return Thought(
+        exposure=exposure,
+        attribution=attribute(memory.account, snapshot),
+        judgement=judgement,
+        ratio=ratio,
+        wanted=wanted,
+        drift=drifted,
+        plan=plan,
+        review=gate.review(plan, snapshot, policy.limits, around),
+    )

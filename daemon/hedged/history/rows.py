@@ -1,0 +1,90 @@
+"""
+What a bar, a funding rate or an open interest must be to be kept.
+
+Enters a frame as reported and the rows kept before; leaves the new rows that may be appended, in
+order, and a sentence for every row that may not. A refused row is a gap, never a guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from hedged.core.metrics import Series, bar_seconds
+from hedged.core.metrics.history import SCHEMAS
+
+NOTES_MAX = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Accepted:
+    """Rows to append, and why others were refused."""
+
+    rows: pl.DataFrame
+    refused: tuple[str, ...]
+
+
+def time_column(series: Series) -> str:
+    """The column that orders a series."""
+    return "open_time" if series == "bars" else "at"
+
+
+def accept(reported: pl.DataFrame, kept: pl.DataFrame, series: Series, bar: str) -> Accepted:
+    """The rows of *reported* that are new and possible; what is kept already stays as it is."""
+    stamp = time_column(series)
+    frame = reported.select(pl.col(name).cast(kind) for name, kind in SCHEMAS[series].items())
+    frame = frame.with_columns(fault=_fault(series, bar))
+    impossible = [_sentence(row, series, stamp) for row in _some(frame, pl.col("fault").is_not_null())]
+    frame = frame.filter(pl.col("fault").is_null()).drop("fault").unique(maintain_order=True)
+    twice = frame.filter(pl.col(stamp).is_duplicated())
+    conflicts = [
+        f"{series} at {at:%Y-%m-%d %H:%M} were reported twice with other figures; none is kept"
+        for at in twice[stamp].unique().sort()[:NOTES_MAX]
+    ]
+    frame = frame.filter(~pl.col(stamp).is_duplicated())
+    changed = frame.join(kept, on=stamp, how="semi").join(
+        kept, on=frame.columns, how="anti", nulls_equal=True
+    )
+    changes = [
+        f"{series} at {at:%Y-%m-%d %H:%M} differ from those kept; the kept ones stay"
+        for at in changed[stamp][:NOTES_MAX]
+    ]
+    rows = frame.join(kept, on=stamp, how="anti").sort(stamp)
+    return Accepted(rows=rows, refused=(*impossible, *conflicts, *changes))
+
+
+def _fault(series: Series, bar: str) -> pl.Expr:
+    """The first thing wrong with a row, in words; null when nothing is."""
+    checks: list[tuple[pl.Expr, str]] = []
+    if series == "bars":
+        prices = [pl.col(name) for name in ("open", "high", "low", "close")]
+        off_grid = pl.col("open_time").dt.timestamp("us") % (bar_seconds(bar) * 1_000_000) != 0
+        checks += [
+            (off_grid, f"does not open on the {bar} grid"),
+            (~pl.all_horizontal(p.is_finite() for p in prices), "has a price that is no number"),
+            (pl.any_horizontal(p <= 0 for p in prices), "has a price that is zero or negative"),
+            (pl.col("high") < pl.max_horizontal(prices), "has a high below its other prices"),
+            (pl.col("low") > pl.min_horizontal(prices), "has a low above its other prices"),
+            (~pl.col("volume").is_finite() | (pl.col("volume") < 0), "has an impossible volume"),
+        ]
+    else:
+        value = pl.col("funding_rate" if series == "funding" else "open_interest")
+        checks += [(~value.is_finite(), "is no number")]
+        checks += [(pl.col("interval_hours") <= 0, "covers no time")]
+        if series == "open_interest":
+            checks += [(value < 0, "is negative")]
+        else:
+            checks += [(value.abs() >= 1, "is 100% or more")]
+    missing = pl.any_horizontal(check.is_null() for check, _ in checks)
+    found = [pl.when(check).then(pl.lit(words)) for check, words in checks]
+    return pl.coalesce(pl.when(missing).then(pl.lit("lacks a figure")), *found)
+
+
+def _some(frame: pl.DataFrame, chosen: pl.Expr) -> list[dict[str, object]]:
+    return frame.filter(chosen).head(NOTES_MAX).to_dicts()
+
+
+def _sentence(row: dict[str, object], series: Series, stamp: str) -> str:
+    what = {"bars": "the bar", "funding": "the funding", "open_interest": "the open interest"}
+    return f"{what[series]} of {row[stamp]:%Y-%m-%d %H:%M} {row['fault']}; it is not kept"

@@ -1,0 +1,376 @@
+"""
+What the daemon writes down and reads back: records, intents, restrictions.
+
+Enters values of the core; leaves them again. Nothing is sent before its intent is committed here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+from sqlalchemy import Connection, Engine, func, insert, select, update
+
+from hedged.core.gate import Restriction, Usage
+from hedged.core.market import ZERO
+from hedged.core.plan import Step
+from hedged.core.record import (
+    CycleRecord,
+    Memory,
+    Mode,
+    Outcome,
+    Policy,
+    Tick,
+    base_of,
+    decode_policy,
+    decode_record,
+    encode,
+    pack,
+    unpack,
+)
+from hedged.errors import JournalBroken, JournalForeign
+from hedged.journal import schema
+from hedged.journal.chain import GENESIS, Row, hash_of
+from hedged.journal.database import guarded, lock_writer, opened
+
+ID_PREFIX = "hdg"
+ID_DIGITS = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """An order that is about to be sent, or was; *outcome* is None until it is resolved."""
+
+    id: int
+    client_order_id: str
+    tick_id: str
+    opened_at: datetime
+    step: Step
+    outcome: Outcome | None = None
+
+
+class Journal:
+    """One journal, for one mode and one set of accounts. Open it with `open_for` or `open_to_read`."""
+
+    def __init__(
+        self, path: Path, engine: Engine, clock: Callable[[], datetime], lock: IO[str] | None
+    ) -> None:
+        self.path = path
+        self.engine = engine
+        self.clock = clock
+        self.epoch: datetime | None = None
+        self._lock = lock
+
+    @classmethod
+    def open_for(
+        cls, path: Path, mode: Mode, accounts: tuple[str, ...], clock: Callable[[], datetime]
+    ) -> Journal:
+        """
+        Open the journal to write: take the writer's lock, bind it, begin a new epoch.
+
+        Raises
+        ------
+        JournalBusy
+            When another process writes to it.
+        JournalForeign
+            When it belongs to another mode or other accounts, or a newer hedged wrote it.
+        """
+        lock = lock_writer(path)
+        try:
+            journal = cls(path, opened(path, read_only=False), clock, lock)
+            with guarded(path), journal.engine.begin() as connection:
+                _bind(connection, path, mode, accounts, clock())
+                journal.epoch = _new_epoch(connection, clock())
+        except BaseException:
+            lock.close()
+            raise
+        return journal
+
+    @classmethod
+    def open_to_read(cls, path: Path, clock: Callable[[], datetime]) -> Journal:
+        """Open the journal to read; a writer may be at work meanwhile. Raises `JournalError`."""
+        return cls(path, opened(path, read_only=True), clock, None)
+
+    def close(self) -> None:
+        self.engine.dispose()
+        if self._lock is not None:
+            self._lock.close()
+
+    # Records.
+
+    def append(self, record: CycleRecord, policy: Policy) -> str:
+        """Commit *record* as the next link of the chain and return its hash."""
+        inputs = record.inputs
+        full, policy_body = encode(record), encode(policy).decode()
+        with guarded(self.path), self.engine.begin() as connection:
+            known = select(schema.policy.c.digest).filter_by(digest=record.policy_digest)
+            if connection.execute(known).first() is None:
+                values = {"digest": record.policy_digest, "body": policy_body}
+                connection.execute(insert(schema.policy), values)
+            body = self._stored(connection, record, full)
+            row_id, prev_hash = _head(connection)
+            at = inputs.now.isoformat()
+            fields = (record.portfolio, inputs.tick.id, inputs.tick.kind, at, body)
+            linked = hash_of(prev_hash, row_id + 1, fields)
+            names = ("portfolio", "tick_id", "kind", "at", "body")
+            values = dict(zip(names, fields, strict=True))
+            chain = {"id": row_id + 1, "prev_hash": prev_hash, "hash": linked}
+            connection.execute(insert(schema.record), values | chain)
+        return linked
+
+    def _stored(self, connection: Connection, record: CycleRecord, full: bytes) -> str:
+        """The body to store: whole, or for a quiet pass what changed since the last whole one."""
+        if not record.quiet:
+            return full.decode()
+        rows = schema.record
+        last = connection.execute(
+            select(rows.c.id, rows.c.body)
+            .where(rows.c.portfolio == record.portfolio)
+            .order_by(rows.c.id.desc())
+        ).first()
+        if last is None:
+            return full.decode()
+        base_id = base_of(last.body.encode()) or last.id
+        base = self._body(connection, base_id)
+        return pack(full, base.encode(), base_id).decode()
+
+    def _body(self, connection: Connection, row_id: int) -> str:
+        query = select(schema.record.c.body).filter_by(id=row_id)
+        body: str | None = connection.execute(query).scalar()
+        if body is None:
+            raise JournalBroken(f"record {row_id} is missing from {self.path}")
+        return body
+
+    def body(self, row_id: int) -> bytes:
+        """The full canonical body of a record. Raises `JournalBroken` where it can't be had."""
+        with guarded(self.path), self.engine.connect() as connection:
+            stored = self._body(connection, row_id).encode()
+            base = base_of(stored)
+            if base is None:
+                return stored
+            try:
+                return unpack(stored, self._body(connection, base).encode())
+            except (ValueError, KeyError, TypeError) as error:
+                raise JournalBroken(f"record {row_id}: {error}") from error
+
+    def record(self, row_id: int) -> CycleRecord:
+        """A record. Raises `JournalBroken` when its body is not one."""
+        try:
+            return decode_record(self.body(row_id))
+        except msgspec.MsgspecError as error:
+            raise JournalBroken(f"record {row_id}: {error}") from error
+
+    def rows(self) -> Iterator[Row]:
+        """Every record as it is stored, in order."""
+        table = schema.record
+        with guarded(self.path), self.engine.connect() as connection:
+            for row in connection.execute(select(table).order_by(table.c.id)):
+                yield Row(**row._mapping)
+
+    def row_ids(self, portfolio: str | None = None, kind: str | None = None) -> list[int]:
+        """Ids of the records, in order."""
+        query = select(schema.record.c.id).order_by(schema.record.c.id)
+        for name, value in (("portfolio", portfolio), ("kind", kind)):
+            query = query if value is None else query.filter_by(**{name: value})
+        with guarded(self.path), self.engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def latest(self, portfolio: str, kind: str | None = None) -> CycleRecord | None:
+        """The last record of *portfolio*, or its last review."""
+        table = schema.record
+        query = select(table.c.id).where(table.c.portfolio == portfolio).order_by(table.c.id.desc())
+        query = query if kind is None else query.where(table.c.kind == kind)
+        with guarded(self.path), self.engine.connect() as connection:
+            row_id = connection.execute(query.limit(1)).scalar()
+        return None if row_id is None else self.record(row_id)
+
+    def memory(self, portfolio: str) -> Memory:
+        """What the last pass of *portfolio* left; a first pass starts with an empty memory."""
+        last = self.latest(portfolio)
+        return last.memory if last else Memory()
+
+    def policy(self, digest: str) -> Policy:
+        """The policy with that digest. Raises `JournalBroken` when it is gone or altered."""
+        query = select(schema.policy.c.body).filter_by(digest=digest)
+        with guarded(self.path), self.engine.connect() as connection:
+            body: str | None = connection.execute(query).scalar()
+        if body is None or hashlib.sha256(body.encode()).hexdigest() != digest:
+            raise JournalBroken(f"the policy {digest[:12]} is missing or was altered")
+        return decode_policy(body.encode())
+
+    def has(self, portfolio: str, tick_id: str) -> bool:
+        """Whether a tick has its record already."""
+        query = select(schema.record.c.id).filter_by(portfolio=portfolio, tick_id=tick_id)
+        with guarded(self.path), self.engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def last_pass_at(self, portfolio: str) -> datetime | None:
+        """When the last pass of *portfolio* was made."""
+        query = select(schema.record.c.at).filter_by(portfolio=portfolio)
+        with guarded(self.path), self.engine.connect() as connection:
+            at = connection.execute(query.order_by(schema.record.c.id.desc()).limit(1)).scalar()
+        return None if at is None else datetime.fromisoformat(at)
+
+    def head(self) -> tuple[int, str]:
+        """The id and the hash of the last record."""
+        with guarded(self.path), self.engine.connect() as connection:
+            return _head(connection)
+
+    # Intents.
+
+    def open_intent(self, policy: Policy, tick: Tick, step: Step) -> Intent:
+        """Commit the intent to send *step*, under an id that was never used and never will be again."""
+        assert self.epoch is not None, "only a writer opens intents"
+        now = self.clock()
+        with guarded(self.path), self.engine.begin() as connection:
+            mode = connection.execute(select(schema.binding.c.mode)).scalar_one()
+            last = connection.execute(select(func.max(schema.intent.c.id))).scalar() or 0
+            client_order_id = order_id(policy.account, self.epoch, last + 1)
+            values = {
+                "id": last + 1,
+                "portfolio": policy.portfolio,
+                "account": policy.account,
+                "mode": mode,
+                "tick_id": tick.id,
+                "symbol": step.symbol,
+                "client_order_id": client_order_id,
+                "notional": str(step.notional),
+                "body": encode(step).decode(),
+                "opened_at": now.isoformat(),
+            }
+            connection.execute(insert(schema.intent), values)
+        return Intent(
+            id=last + 1, client_order_id=client_order_id, tick_id=tick.id, opened_at=now, step=step
+        )
+
+    def resolve_intent(self, intent: Intent, outcome: Outcome) -> None:
+        """Commit what became of *intent*; the first outcome stands."""
+        table = schema.intent
+        with guarded(self.path), self.engine.begin() as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.id == intent.id, table.c.outcome.is_(None))
+                .values(outcome=encode(outcome).decode(), resolved_at=self.clock().isoformat())
+            )
+
+    def intents(self, portfolio: str) -> list[Intent]:
+        """Every intent of *portfolio*, in order."""
+        query = select(schema.intent).filter_by(portfolio=portfolio).order_by(schema.intent.c.id)
+        with guarded(self.path), self.engine.connect() as connection:
+            return [_intent(row._mapping) for row in connection.execute(query)]
+
+    def unresolved(self, portfolio: str) -> list[Intent]:
+        """The intents whose outcome nobody knows."""
+        query = select(schema.intent).filter_by(portfolio=portfolio, outcome=None)
+        with guarded(self.path), self.engine.connect() as connection:
+            return [_intent(row._mapping) for row in connection.execute(query)]
+
+    def usage(self, portfolio: str, tick: Tick, now: datetime) -> Usage:
+        """What *portfolio* has sent since 00:00 UTC, and the orders of this very tick by symbol."""
+        table, midnight = schema.intent, now.replace(hour=0, minute=0, second=0, microsecond=0)
+        today = select(table.c.notional).where(
+            table.c.portfolio == portfolio, table.c.opened_at >= midnight.isoformat()
+        )
+        orders = (
+            select(table.c.symbol, func.count().label("sent"))
+            .where(table.c.portfolio == portfolio, table.c.tick_id == tick.id)
+            .group_by(table.c.symbol)
+        )
+        with guarded(self.path), self.engine.connect() as connection:
+            notionals = connection.execute(today).scalars()
+            return Usage(
+                notional_today=sum((Decimal(n) for n in notionals), ZERO),
+                orders={row.symbol: row.sent for row in connection.execute(orders)},
+            )
+
+    # Restrictions.
+
+    def restrict(self, restriction: Restriction) -> None:
+        """Commit a restriction; it stands until it is lifted, or its *until* has passed."""
+        values = {"scope": restriction.scope, "body": encode(restriction).decode()}
+        with guarded(self.path), self.engine.begin() as connection:
+            connection.execute(insert(schema.restriction), values)
+
+    def restrictions(self, portfolio: str, now: datetime) -> tuple[Restriction, ...]:
+        """What restricts *portfolio* (or everything) at *now*."""
+        query = select(schema.restriction.c.body).where(
+            schema.restriction.c.lifted_at.is_(None),
+            schema.restriction.c.scope.in_((portfolio, "all")),
+        )
+        with guarded(self.path), self.engine.connect() as connection:
+            bodies = list(connection.execute(query).scalars())
+        found = (msgspec.json.decode(body, type=Restriction) for body in bodies)
+        return tuple(r for r in found if r.until is None or r.until > now)
+
+    def lift(self, scope: str, by: str) -> int:
+        """Lift every restriction on *scope*; how many there were."""
+        table = schema.restriction
+        with guarded(self.path), self.engine.begin() as connection:
+            lifted = connection.execute(
+                update(table)
+                .where(table.c.scope == scope, table.c.lifted_at.is_(None))
+                .values(lifted_at=self.clock().isoformat(), lifted_by=by)
+            )
+            return lifted.rowcount
+
+
+def order_id(account: str, epoch: datetime, row: int) -> str:
+    """
+    ``prefix + base32(sha256(account, writer epoch, journal row))``: 27 characters of ``[a-z0-9]``.
+
+    Never random, and never derived from the plan: the same sale in March and in May differ.
+    """
+    named = "\n".join((account, epoch.isoformat(), str(row))).encode()
+    return ID_PREFIX + base64.b32encode(hashlib.sha256(named).digest()).decode()[:ID_DIGITS].lower()
+
+
+def _head(connection: Connection) -> tuple[int, str]:
+    table = schema.record
+    query = select(table.c.id, table.c.hash).order_by(table.c.id.desc()).limit(1)
+    row = connection.execute(query).first()
+    return (0, GENESIS) if row is None else (row.id, row.hash)
+
+
+def _intent(row: Any) -> Intent:
+    outcome = row["outcome"]
+    return Intent(
+        id=row["id"],
+        client_order_id=row["client_order_id"],
+        tick_id=row["tick_id"],
+        opened_at=datetime.fromisoformat(row["opened_at"]),
+        step=msgspec.json.decode(row["body"], type=Step),
+        outcome=None if outcome is None else msgspec.json.decode(outcome, type=Outcome),
+    )
+
+
+def _bind(
+    connection: Connection, path: Path, mode: Mode, accounts: tuple[str, ...], now: datetime
+) -> None:
+    """A journal belongs to the mode and the accounts it was made for."""
+    mine = (mode, encode(sorted(accounts)).decode())
+    row = connection.execute(select(schema.binding.c.mode, schema.binding.c.accounts)).first()
+    if row is None:
+        values = {"id": 1, "mode": mine[0], "accounts": mine[1], "bound_at": now.isoformat()}
+        connection.execute(insert(schema.binding), values)
+    elif tuple(row) != mine:
+        raise JournalForeign(
+            f"{path} belongs to mode {row[0]} and accounts {row[1]}, not to mode {mine[0]} and "
+            f"accounts {mine[1]}; give service.state_dir another folder"
+        )
+
+
+def _new_epoch(connection: Connection, now: datetime) -> datetime:
+    """The instant this writer began, strictly later than any before it, so that no id repeats."""
+    last = connection.execute(select(func.max(schema.writer.c.epoch))).scalar()
+    epoch = now if last is None else max(now, datetime.fromisoformat(last) + timedelta(microseconds=1))
+    values = {"epoch": epoch.isoformat(timespec="microseconds"), "pid": os.getpid()}
+    connection.execute(insert(schema.writer), values)
+    return epoch

@@ -1,0 +1,83 @@
+"""
+Structured logs on standard error: JSON lines for machines, colours for a terminal.
+
+Enters events, which are nouns with fields; leaves lines in which every known secret has been
+replaced, after tracebacks were rendered, whatever the encoding it turned up in.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+from urllib.parse import quote
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+HIDDEN = "[hidden]"
+SECRET_LENGTH_MIN = 6
+
+
+class Redactor:
+    """Replaces secrets in a rendered line: raw, JSON-escaped, URL-quoted, base64 and hexadecimal."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        found = {form for secret in secrets for form in _forms(secret)}
+        self._forms = sorted(found, key=len, reverse=True)
+
+    def __call__(self, line: str) -> str:
+        for form in self._forms:
+            line = line.replace(form, HIDDEN)
+        return line
+
+
+def _forms(secret: str) -> set[str]:
+    if len(secret) < SECRET_LENGTH_MIN:
+        return {secret} if secret else set()
+    raw = secret.encode()
+    encoded = base64.b64encode(raw).decode().rstrip("=")
+    forms = {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), raw.hex(), encoded}
+    return {form for form in forms if form}
+
+
+def configure(level: str, style: str, secrets: Iterable[str], stream: TextIO | None = None) -> None:
+    """Set logging up for the whole process; *style* is ``auto``, ``json`` or ``console``."""
+    out = stream or sys.stderr
+    redact = Redactor(secrets)
+    plain = style == "console" or (style == "auto" and out.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if plain:
+        render: Processor = structlog.dev.ConsoleRenderer(colors=out.isatty())
+    else:
+        shared.append(structlog.processors.format_exc_info)
+        render = structlog.processors.JSONRenderer(default=str)
+
+    def redacted(logger: WrappedLogger, name: str, event: EventDict) -> str:
+        return redact(str(render(logger, name, event)))
+
+    structlog.configure(
+        processors=[*shared, redacted],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(handlers=[_Handed()], level=logging.WARNING, force=True)
+    sys.excepthook = lambda kind, error, trace: structlog.get_logger().critical(
+        "unexpected", exc_info=(kind, error, trace)
+    )
+
+
+class _Handed(logging.Handler):
+    """Hands what libraries log to the same pipeline, so that it is redacted too."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = structlog.get_logger(library=record.name)
+        event.log(record.levelno, record.getMessage(), exc_info=record.exc_info)

@@ -1,0 +1,155 @@
+"""
+The unattended loop: one pass at a time, one portfolio after another, until told to leave.
+
+What goes wrong in one portfolio is logged, counted and at worst freezes that portfolio; the others
+go on. SIGTERM lets the step in hand finish and leaves; the hedge stays as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+
+from hedged import cycle
+from hedged.core.gate import Restriction
+from hedged.core.record import CycleRecord, Tick, cycle_id
+from hedged.errors import BadData, JournalError, VenueUnavailable
+from hedged.service.ticks import Schedule
+from hedged.wiring import Daemon
+
+log = structlog.get_logger()
+
+UNAVAILABLE_ALERT = 3
+LEAVE_S_MAX = 25.0
+
+OnRecord = Callable[[CycleRecord], None]
+
+
+class Service:
+    """Runs what is due; *on_record* sees every record after it is in the journal."""
+
+    def __init__(self, daemon: Daemon, schedule: Schedule, on_record: OnRecord) -> None:
+        self.daemon = daemon
+        self.schedule = schedule
+        self.on_record = on_record
+        self.failures: dict[str, int] = {}
+        self._leave = asyncio.Event()
+
+    def leave(self) -> None:
+        """Ask the loop to end after the step in hand."""
+        self._leave.set()
+
+    async def run(self, wakes: AsyncIterator[None]) -> None:
+        """Make a pass at every wake, until *wakes* ends or someone asks to leave."""
+        stops = (signal.SIGTERM, signal.SIGINT)
+        loop = asyncio.get_running_loop()
+        for stop in stops:
+            loop.add_signal_handler(stop, self.leave)
+        head_id, head_hash = self.daemon.journal.head()
+        log.info("service_started", mode=self.daemon.settings.service.mode, head=head_hash,
+                 records=head_id)  # fmt: skip
+        try:
+            while await self._next(wakes):
+                await self._unless_leaving(self.pass_all())
+        finally:
+            for stop in stops:
+                loop.remove_signal_handler(stop)
+            head_id, head_hash = self.daemon.journal.head()
+            log.info("service_stopped", records=head_id, head=head_hash)
+
+    async def pass_all(self) -> None:
+        """One pass for every portfolio that has one due; a crowd of ticks is never more than that."""
+        for shell in self.daemon.shells:
+            if self._leave.is_set():
+                return
+            tick = self._due(shell)
+            if tick is not None:
+                await self.pass_one(shell, tick)
+
+    async def pass_one(self, shell: cycle.Shell, tick: Tick) -> None:
+        """Run one cycle; whatever it raises is dealt with here and stays with this portfolio."""
+        portfolio = shell.policy.portfolio
+        structlog.contextvars.bind_contextvars(cycle_id=cycle_id(portfolio, tick))
+        try:
+            record = await cycle.run(tick, shell)
+        except (VenueUnavailable, BadData) as error:
+            self._count(portfolio, str(error))
+        except JournalError as error:
+            log.critical("journal_failed", error=str(error))
+        except Exception as error:  # noqa: BLE001 - the service's one catch-all: freeze, go on
+            self._freeze(shell, error)
+        else:
+            self.failures.pop(portfolio, None)
+            self._tell(record)
+        finally:
+            structlog.contextvars.clear_contextvars()
+
+    def _due(self, shell: cycle.Shell) -> Tick | None:
+        try:
+            return self.schedule.due(shell.journal, shell.policy.portfolio, shell.clock())
+        except JournalError as error:
+            log.critical("journal_failed", error=str(error))
+            return None
+
+    def _tell(self, record: CycleRecord) -> None:
+        head_id, head_hash = self.daemon.journal.head()
+        for alert in record.thought.judgement.alerts if record.thought.judgement else ():
+            log.warning("alert", text=alert)
+        for reason in record.thought.review.reasons:
+            log.warning("plan_refused", reason=reason)
+        say = log.debug if record.quiet else log.info
+        say("cycle_recorded", because=record.because, record=head_id, head=head_hash)
+        self.on_record(record)
+
+    def _count(self, portfolio: str, error: str) -> None:
+        count = self.failures[portfolio] = self.failures.get(portfolio, 0) + 1
+        say = log.error if count >= UNAVAILABLE_ALERT else log.warning
+        say("pass_skipped", error=error, in_a_row=count)
+
+    def _freeze(self, shell: cycle.Shell, error: Exception) -> None:
+        """Nothing more is sent for this portfolio until a person lifts it; it survives a restart."""
+        log.critical("portfolio_frozen", exc_info=error)
+        portfolio, now = shell.policy.portfolio, shell.clock()
+        reason = f"unexpected {type(error).__name__}: {error}"
+        try:
+            if any(r.reason == reason for r in shell.journal.restrictions(portfolio, now)):
+                return
+            shell.journal.restrict(
+                Restriction(scope=portfolio, allows="nothing", reason=reason, by="hedged", at=now)
+            )
+        except JournalError as failed:
+            log.critical("journal_failed", error=str(failed))
+
+    async def _next(self, wakes: AsyncIterator[None]) -> bool:
+        """Wait for the next wake; False when there is none, or someone asked to leave."""
+        if self._leave.is_set():
+            return False
+        waking = asyncio.ensure_future(anext(wakes, _END))
+        leaving = asyncio.ensure_future(self._leave.wait())
+        await asyncio.wait({waking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if not waking.done():
+            waking.cancel()
+            return False
+        return waking.result() is not _END
+
+    async def _unless_leaving(self, work: object) -> None:
+        """Let *work* finish, but no longer than `LEAVE_S_MAX` once someone asked to leave."""
+        working = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        leaving = asyncio.ensure_future(self._leave.wait())
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if not working.done():
+            await asyncio.wait({working}, timeout=LEAVE_S_MAX)
+        if not working.done():
+            working.cancel()
+            log.error("step_cut_short", after_s=LEAVE_S_MAX)
+            await asyncio.wait({working})
+            return
+        working.result()
+
+
+_END: object | None = object()

@@ -1,0 +1,195 @@
+"""
+Reads the settings: TOML files in order, then the environment, each over the one before.
+
+Tables are merged key by key; a list (such as all ``[[rule]]``) is replaced as a whole. Every value
+keeps its origin, and every error names the file, the key and the fix.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from hedged.errors import SettingsError
+from hedged.settings.model import Settings
+
+PREFIX = "HEDGED__"
+FILE_SUFFIX = "_FILE"
+DEFAULT_FILE = Path("hedged.toml")
+
+# Keys whose relative paths are meant from the file that states them.
+_PATHS = (("service", "state_dir"), ("venue", "data"))
+
+Tree = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One source of settings: where it comes from, and what it says."""
+
+    origin: str
+    values: Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """The settings, and for every key that was set the layer it came from."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+def load(files: Sequence[Path], environ: Mapping[str, str]) -> Loaded:
+    """
+    The settings of *files* (default: ``hedged.toml`` here) and *environ*.
+
+    Raises
+    ------
+    SettingsError
+        When anything is missing, unknown or out of bounds; all faults are told at once.
+    """
+    layers = [_from_file(path) for path in files or [DEFAULT_FILE]]
+    layers.append(_from_environment(environ))
+    origins = {key: layer.origin for layer in layers for key in _leaves(layer.values)}
+
+    class Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            *_defaults: PydanticBaseSettingsSource,
+            **_named_defaults: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return tuple(_Source(settings_cls, layer) for layer in reversed(layers))
+
+    try:
+        return Loaded(settings=Layered(), origins=origins)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_told(fault, origins) for fault in error.errors())) from None
+
+
+class _Source(PydanticBaseSettingsSource):
+    """A layer as pydantic-settings takes it."""
+
+    def __init__(self, settings_cls: type[BaseSettings], layer: Layer) -> None:
+        super().__init__(settings_cls)
+        self.layer = layer
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self.layer.values.get(field_name), field_name, False
+
+    def __call__(self) -> Tree:
+        return self.layer.values
+
+
+def _from_file(path: Path) -> Layer:
+    try:
+        values = tomllib.loads(path.read_text(), parse_float=_number)
+    except FileNotFoundError:
+        raise SettingsError(f"{path} is not there; name a settings file with -c FILE") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} can't be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+    for section, key in _PATHS:
+        table = values.get(section)
+        if not isinstance(table, dict) or not isinstance(table.get(key), str):
+            continue
+        if (section, key, table[key]) != ("venue", "data", "demo"):
+            table[key] = str(path.parent / table[key])
+    return Layer(origin=str(path), values=values)
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text} is not a number") from None
+
+
+def _from_environment(environ: Mapping[str, str]) -> Layer:
+    """``HEDGED__HEDGE__BAND=0.1``; with ``_FILE`` appended, the value is what that file holds."""
+    values: Tree = {}
+    for name, text in sorted(environ.items()):
+        if not name.startswith(PREFIX):
+            continue
+        if name.endswith(FILE_SUFFIX):
+            key, given = name.removesuffix(FILE_SUFFIX), _secret(name, text)
+            if key in environ:
+                raise SettingsError(f"{name} and {key} are both set; keep one of them")
+        else:
+            key, given = name, text
+        *parents, leaf = key.removeprefix(PREFIX).lower().split("__")
+        table = values
+        for parent in parents:
+            table = table.setdefault(parent, {})
+        table[leaf] = _parsed(given)
+    return Layer(origin="environment", values=values)
+
+
+def _secret(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name}: {path} can't be read: {error}") from None
+
+
+def _parsed(text: str) -> Any:
+    """Lists and tables are written as JSON; anything else is taken as it stands."""
+    if text[:1] in "[{" and text:
+        try:
+            return json.loads(text, parse_float=Decimal)
+        except ValueError:
+            return text
+    return text
+
+
+def _leaves(values: Tree, prefix: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def _told(fault: Any, origins: Mapping[str, str]) -> str:
+    """One fault as a sentence: the origin, the key, what is wrong, and the nearest valid key."""
+    loc = [part for part in fault["loc"] if not str(part).startswith("function-")]
+    key = ".".join(str(part) for part in loc)
+    names = [str(part) for part in loc if not isinstance(part, int)]
+    paths = (".".join(names[:i]) for i in range(len(names), 0, -1))
+    under = (o for p in paths for k, o in origins.items() if k == p or k.startswith(f"{p}."))
+    origin = next(under, "settings")
+    if fault["type"] == "extra_forbidden":
+        known = _known_keys(loc[:-1])
+        near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(known))}"
+        return f"{origin}: {key}: unknown key; {hint}"
+    said = "is missing" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
+    return f"{origin}: {key}: {said}" if key else f"{origin}: {said}"
+
+
+def _known_keys(loc: Sequence[Any]) -> list[str]:
+    """The keys of the table at *loc*."""
+    model: Any = Settings
+    for part in loc:
+        if isinstance(part, str) and part in model.model_fields:
+            model = _section_in(model.model_fields[part].annotation) or model
+    return list(model.model_fields)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = (_section_in(part) for part in get_args(annotation))
+    return next((found for found in inner if found is not None), None)

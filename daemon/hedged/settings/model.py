@@ -1,0 +1,122 @@
+"""
+The settings as a whole, and what must fit together across their tables.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from hedged.core.rules import parse
+from hedged.settings.sections import (
+    Account,
+    ExposureSection,
+    Hedge,
+    Instrument,
+    LimitsSection,
+    Paper,
+    Portfolio,
+    Rule,
+    Schedule,
+    Service,
+    Signal,
+    Venue,
+)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    service: Service = Service()
+    schedule: Schedule = Schedule()
+    venue: Venue
+    paper: Paper
+    exposure: ExposureSection = ExposureSection()
+    limits: LimitsSection = LimitsSection()
+    signal: Signal = Signal()
+    hedge: Hedge | None = None
+    rule: tuple[Rule, ...] = ()
+    instrument: Annotated[tuple[Instrument, ...], Field(min_length=1)]
+    account: tuple[Account, ...] = ()
+    portfolio: Annotated[tuple[Portfolio, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for check in (_unique_names, _legs_listed, _one_owner, _linear, _seeded):
+            check(self)
+        return self
+
+    def hedge_of(self, portfolio: Portfolio) -> Hedge:
+        """The portfolio's own hedge, or the common one."""
+        hedge = portfolio.hedge or self.hedge
+        if hedge is None:
+            raise ValueError(f"portfolio {portfolio.name} has no hedge; add [hedge] with legs")
+        return hedge
+
+    def rules_of(self, portfolio: Portfolio) -> tuple[Rule, ...]:
+        """The portfolio's own rules, or the common ones."""
+        return self.rule if portfolio.rule is None else portfolio.rule
+
+    def signal_of(self, portfolio: Portfolio) -> Signal:
+        """The portfolio's own signal, or the common one."""
+        return portfolio.signal or self.signal
+
+
+def _unique_names(settings: Settings) -> None:
+    groups = {
+        "portfolio": [p.name for p in settings.portfolio],
+        "instrument": [i.symbol for i in settings.instrument],
+        "account": [a.name for a in settings.account],
+        "rule": [r.name for r in settings.rule],
+        **{f"rule of {p.name}": [r.name for r in p.rule or ()] for p in settings.portfolio},
+    }
+    for what, names in groups.items():
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two entries of [[{what}]] are called {twice[0]!r}")
+
+
+def _legs_listed(settings: Settings) -> None:
+    listed = {instrument.symbol for instrument in settings.instrument}
+    for portfolio in settings.portfolio:
+        for leg in settings.hedge_of(portfolio).legs:
+            if leg.symbol not in listed:
+                raise ValueError(f"leg {leg.symbol} of {portfolio.name} has no [[instrument]]")
+
+
+def _one_owner(settings: Settings) -> None:
+    """Every position of a hedge instrument on an account is the hedge of one portfolio."""
+    owners: dict[tuple[str, str], str] = {}
+    for portfolio in settings.portfolio:
+        for leg in settings.hedge_of(portfolio).legs:
+            place = (portfolio.account, leg.symbol)
+            if place in owners:
+                raise ValueError(
+                    f"portfolios {owners[place]} and {portfolio.name} both hedge with {leg.symbol} "
+                    f"on account {portfolio.account}; give one of them another account"
+                )
+            owners[place] = portfolio.name
+
+
+def _linear(settings: Settings) -> None:
+    for instrument in settings.instrument:
+        if instrument.inverse:
+            raise ValueError(f"{instrument.symbol} is inverse; the paper account is linear only")
+
+
+def _seeded(settings: Settings) -> None:
+    """`ath` without a seed would be the highest of whatever happens to be kept."""
+    for portfolio in settings.portfolio:
+        if settings.signal_of(portfolio).ath_seed is not None:
+            continue
+        for rule in settings.rules_of(portfolio):
+            named = {"ath", "drawdown"} & set(parse(rule.when).names)
+            if named:
+                raise ValueError(
+                    f"rule {rule.name!r} names {sorted(named)[0]}, which needs signal.ath_seed: the "
+                    "highest price before the kept history, and its date"
+                )

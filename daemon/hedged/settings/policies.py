@@ -1,0 +1,84 @@
+"""
+From checked settings to the values of the core.
+"""
+
+from __future__ import annotations
+
+from hedged.core import market
+from hedged.core.exposure import ExposurePolicy
+from hedged.core.gate import Limits
+from hedged.core.guard import Band
+from hedged.core.metrics import Signal
+from hedged.core.metrics.vocabulary import AthSeed
+from hedged.core.record import Policy
+from hedged.core.rules import Action, Rule
+from hedged.core.sizing import HedgeLeg
+from hedged.core.target import RatioPolicy
+from hedged.settings import sections
+from hedged.settings.model import Settings
+
+
+def policy_of(settings: Settings, portfolio: sections.Portfolio) -> Policy:
+    """All that a decision for *portfolio* depends on."""
+    hedge = settings.hedge_of(portfolio)
+    return Policy(
+        portfolio=portfolio.name,
+        account=portfolio.account,
+        numeraire=portfolio.numeraire,
+        signal=_signal(settings.signal_of(portfolio), hedge),
+        exposure=ExposurePolicy(
+            cash=settings.exposure.cash | {portfolio.numeraire},
+            ignore=settings.exposure.ignore,
+            unpriced_max=dict(settings.exposure.unpriced_max),
+        ),
+        rules=tuple(_rule(rule) for rule in settings.rules_of(portfolio)),
+        ratio=RatioPolicy(
+            min_ratio=hedge.min_ratio,
+            max_ratio=hedge.max_ratio,
+            max_step=hedge.max_step,
+            initial_ratio=hedge.initial_ratio,
+        ),
+        legs=tuple(HedgeLeg(symbol=leg.symbol, weight=leg.weight) for leg in hedge.legs),
+        band=Band(band=hedge.band, mix_band=hedge.mix_band),
+        limits=Limits(**settings.limits.model_dump()),
+    )
+
+
+def instrument_of(instrument: sections.Instrument) -> market.Instrument:
+    """The core's instrument; its currencies are read off the symbol."""
+    pair, _, settle = instrument.symbol.partition(":")
+    base, _, quote = pair.partition("/")
+    return market.Instrument(
+        symbol=instrument.symbol,
+        base=base,
+        quote=quote,
+        settle=settle.partition("-")[0],
+        contract_multiplier=instrument.contract_multiplier,
+        lot=instrument.lot,
+        tick=instrument.tick,
+        contracts_min=instrument.contracts_min,
+        notional_min=instrument.notional_min,
+        inverse=instrument.inverse,
+        tiers=tuple(market.MarginTier(**tier.model_dump()) for tier in instrument.tiers),
+    )
+
+
+def _signal(signal: sections.Signal, hedge: sections.Hedge) -> Signal:
+    heaviest = max(hedge.legs, key=lambda leg: leg.weight)
+    seed = signal.ath_seed
+    return Signal(
+        symbol=signal.symbol or heaviest.symbol,
+        bar=signal.bar,
+        ath_seed=AthSeed(price=seed.price, date=seed.date) if seed else None,
+    )
+
+
+def _rule(rule: sections.Rule) -> Rule:
+    ((verb, by),) = rule.actions()
+    return Rule(
+        name=rule.name,
+        when=rule.when,
+        action=Action(verb=verb, by=by),
+        fires=rule.fires,
+        cooldown=rule.cooldown,
+    )

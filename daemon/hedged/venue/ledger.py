@@ -1,0 +1,117 @@
+"""
+The paper account's own book: events that are only ever added, in one small SQLite file.
+
+It plays the part of the exchange's database, so it is kept apart from the daemon's journal.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from hedged.core.market import Fill, Flow, FundingPayment
+from hedged.core.record import Outcome
+from hedged.errors import VenueUnavailable
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS event (
+    seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL UNIQUE, body TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 1), advanced_to TEXT NOT NULL);
+"""
+
+Kind = Literal["flow", "funding", "funding_missed", "fill", "outcome"]
+Value = Flow | FundingPayment | Fill | Outcome | None
+_TYPES = {"flow": Flow, "funding": FundingPayment, "fill": Fill, "outcome": Outcome}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the book; *value* is None for a funding stamp that nobody recorded."""
+
+    seq: int
+    kind: Kind
+    key: str
+    value: Value
+
+
+class Ledger:
+    """The events of one paper account, in memory and on disk; *read_only* never touches the disk."""
+
+    def __init__(self, path: Path, *, read_only: bool) -> None:
+        self.path = path
+        self.read_only = read_only
+        self.events: list[Event] = []
+        self.advanced_to: datetime | None = None
+        self._written = 0
+        self._disk = None if read_only and not path.exists() else self._opened()
+        self._load()
+
+    def stage(self, kind: Kind, key: str, value: Value) -> Event:
+        """Add an event; it is on disk after the next `commit`."""
+        seq = self.events[-1].seq + 1 if self.events else 1
+        event = Event(seq=seq, kind=kind, key=key, value=value)
+        self.events.append(event)
+        return event
+
+    def commit(self, advanced_to: datetime) -> None:
+        """
+        Put all staged events and the instant the account was carried to on disk, as one transaction.
+
+        Raises
+        ------
+        VenueUnavailable
+            When the disk refuses; the events stay staged, and the next commit tries again.
+        """
+        if self._disk is not None and not self.read_only:
+            staged = self.events[self._written :]
+            rows = [(e.seq, e.kind, e.key, msgspec.json.encode(e.value).decode()) for e in staged]
+            try:
+                with self._disk:
+                    self._disk.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", rows)
+                    self._disk.execute(
+                        "INSERT INTO clock VALUES (1, ?) "
+                        "ON CONFLICT (id) DO UPDATE SET advanced_to = excluded.advanced_to",
+                        (advanced_to.isoformat(),),
+                    )
+            except sqlite3.Error as error:
+                raise VenueUnavailable(f"the paper account {self.path}: {error}") from error
+        self._written = len(self.events)
+        self.advanced_to = advanced_to
+
+    def close(self) -> None:
+        if self._disk is not None:
+            self._disk.close()
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            if self.read_only:
+                return sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            disk = sqlite3.connect(self.path)
+            disk.execute("PRAGMA journal_mode = WAL")
+            disk.execute("PRAGMA synchronous = FULL")
+            disk.executescript(_SCHEMA)
+            return disk
+        except (sqlite3.Error, OSError) as error:
+            raise VenueUnavailable(f"the paper account {self.path}: {error}") from error
+
+    def _load(self) -> None:
+        if self._disk is None:
+            return
+        try:
+            rows = self._disk.execute("SELECT seq, kind, key, body FROM event ORDER BY seq").fetchall()
+            clock = self._disk.execute("SELECT advanced_to FROM clock").fetchone()
+        except sqlite3.Error as error:
+            raise VenueUnavailable(f"the paper account {self.path}: {error}") from error
+        for seq, kind, key, body in rows:
+            wanted = _TYPES.get(kind)
+            value = msgspec.json.decode(body, type=wanted) if wanted else None
+            self.events.append(Event(seq=seq, kind=kind, key=key, value=value))
+        self._written = len(self.events)
+        self.advanced_to = datetime.fromisoformat(clock[0]) if clock else None

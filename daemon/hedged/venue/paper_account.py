@@ -1,0 +1,185 @@
+"""
+A margin account on paper: what its events make of it, and what time does to it.
+
+Enters a market, a ledger and instants; leaves wallet, positions, equity and maintenance margin.
+Funding is booked at real stamps on the position before any fill of that instant, and the highs of
+closed bars decide whether margin ran out on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import ROUND_CEILING, Decimal
+
+from hedged.core.margin import maintenance_margin, rise_to_liquidation
+from hedged.core.market import (
+    ZERO,
+    Fill,
+    Flow,
+    FundingPayment,
+    Instrument,
+    Position,
+    notional,
+    to_tick,
+)
+from hedged.core.record import Outcome
+from hedged.venue.ledger import Event, Kind, Ledger, Value
+from hedged.venue.protocol import Market
+
+BPS = Decimal(10_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperTerms:
+    """What trading on paper costs, and what the account started with."""
+
+    collateral: Decimal
+    fee_bps: Decimal
+    half_spread_bps: Decimal
+    slippage_bps: Decimal
+    volume_share_max: Decimal
+    liquidation_fee_bps: Decimal
+
+
+class PaperAccount:
+    """The account folded from its ledger; linear contracts, one settle currency."""
+
+    def __init__(
+        self, market: Market, ledger: Ledger, terms: PaperTerms, instruments: tuple[Instrument, ...]
+    ) -> None:
+        self.market = market
+        self.ledger = ledger
+        self.terms = terms
+        self.instruments = {i.symbol: i for i in instruments}
+        self.wallet = ZERO
+        self.positions: dict[str, Position] = {}
+        self.outcomes: dict[str, Outcome] = {}
+        for event in ledger.events:
+            self._apply(event)
+
+    def advance(self, now: datetime) -> None:
+        """Carry the account from where it was to *now*; a clock that steps back changes nothing."""
+        since = self.ledger.advanced_to
+        if since is None:
+            self.add("flow", "collateral", Flow(at=now, amount=self.terms.collateral))
+            self.ledger.commit(now)
+            return
+        if now <= since:
+            return
+        bars = {s: self.market.closed_bars(s, since, now) for s in self.instruments}
+        funding = [
+            (settled.at, symbol, settled.funding_rate)
+            for symbol in self.instruments
+            for settled in self.market.funding(symbol, since, now)
+        ]
+        closes = {bar.close_time for closed in bars.values() for bar in closed}
+        before = since
+        for at in sorted(closes | {at for at, _, _ in funding}):
+            highs = {s: b.high for s, closed in bars.items() for b in closed if b.close_time == at}
+            self._liquidate(highs, before, at)
+            for settled_at, symbol, rate in funding:
+                if settled_at == at:
+                    self._book_funding(symbol, rate, at)
+            before = at
+        self.ledger.commit(now)
+
+    def add(self, kind: Kind, key: str, value: Value) -> None:
+        """Put an event into the book and let it take effect; `Ledger.commit` makes it last."""
+        self._apply(self.ledger.stage(kind, key, value))
+
+    def held(self, symbol: str) -> Decimal:
+        """Signed contracts held."""
+        position = self.positions.get(symbol)
+        return position.contracts if position else ZERO
+
+    def marks(self, at: datetime) -> dict[str, Decimal]:
+        """The last close of every instrument that has one."""
+        closes = {symbol: self.market.close_at(symbol, at) for symbol in self.instruments}
+        return {symbol: close for symbol, close in closes.items() if close is not None}
+
+    def equity(self, marks: Mapping[str, Decimal]) -> Decimal:
+        """``wallet + sum of contracts * multiplier * (mark - entry)``, in the settle currency."""
+        unrealised = (
+            notional(self.instruments[p.symbol], p.contracts, marks[p.symbol] - p.entry_price)
+            for p in self.positions.values()
+            if p.contracts
+        )
+        return self.wallet + sum(unrealised, ZERO)
+
+    def maintenance(self, marks: Mapping[str, Decimal]) -> Decimal:
+        """The maintenance margin of all positions at *marks*."""
+        return sum(
+            (
+                maintenance_margin(self.instruments[s], p.contracts, marks[s])
+                for s, p in self.positions.items()
+                if p.contracts
+            ),
+            ZERO,
+        )
+
+    def _book_funding(self, symbol: str, rate: Decimal | None, at: datetime) -> None:
+        """``amount = -contracts * multiplier * last close * rate``: a short receives when positive."""
+        held, close = self.held(symbol), self.market.close_at(symbol, at)
+        if held == 0:
+            return
+        key = f"funding {symbol} {at.isoformat()}"
+        if rate is None or close is None:
+            self.add("funding_missed", key, None)
+            return
+        amount = -notional(self.instruments[symbol], held, close) * rate
+        payment = FundingPayment(
+            at=at, symbol=symbol, funding_rate=rate, contracts=held, mark_price=close, amount=amount
+        )
+        self.add("funding", key, payment)
+
+    def _liquidate(self, highs: Mapping[str, Decimal], since: datetime, at: datetime) -> None:
+        """Close everything where, on the way from the marks at *since* to *highs*, margin ran out."""
+        held = {s: self.held(s) for s in self.instruments if self.held(s)}
+        if not held or not highs:
+            return
+        before = self.marks(since)
+        worst = before | {s: max(high, before[s]) for s, high in highs.items() if s in before}
+        if self.equity(worst) > self.maintenance(worst):
+            return
+        rise = rise_to_liquidation(self.equity(before), held, self.instruments, before) or ZERO
+        for symbol, contracts in held.items():
+            instrument = self.instruments[symbol]
+            price = to_tick(before[symbol] * (1 + rise), instrument.tick, ROUND_CEILING)
+            fill = Fill(
+                at=at,
+                symbol=symbol,
+                side="buy" if contracts < 0 else "sell",
+                contracts=abs(contracts),
+                fill_price=price,
+                mark_price=price,
+                index_price=None,
+                fee=abs(notional(instrument, contracts, price)) * self.terms.liquidation_fee_bps / BPS,
+                client_order_id="",
+                cause="liquidation",
+            )
+            self.add("fill", f"liquidation {symbol} {at.isoformat()}", fill)
+
+    def _apply(self, event: Event) -> None:
+        match event.value:
+            case Flow(amount=amount) | FundingPayment(amount=amount):
+                self.wallet += amount
+            case Fill() as fill:
+                self._apply_fill(fill)
+            case Outcome() as outcome:
+                self.outcomes[outcome.client_order_id] = outcome
+
+    def _apply_fill(self, fill: Fill) -> None:
+        """Average the entry when the position grows; realise against it when it shrinks."""
+        flat = Position(symbol=fill.symbol, contracts=ZERO, entry_price=ZERO)
+        held, signed = self.positions.get(fill.symbol, flat), fill.signed_contracts
+        self.wallet -= fill.fee
+        if held.contracts * signed >= 0:
+            total = held.contracts + signed
+            paid = held.contracts * held.entry_price + signed * fill.fill_price
+            self.positions[fill.symbol] = replace(held, contracts=total, entry_price=paid / total)
+            return
+        moved = fill.fill_price - held.entry_price
+        self.wallet += notional(self.instruments[fill.symbol], -signed, moved)
+        self.positions[fill.symbol] = replace(held, contracts=held.contracts + signed)

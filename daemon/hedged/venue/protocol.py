@@ -1,0 +1,121 @@
+"""
+What a venue must answer. Two protocols: a `Market` speaks of prices, a `Venue` also of an account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+import polars as pl
+
+from hedged.core.market import Quote, Side, Snapshot
+from hedged.core.metrics import Series
+from hedged.core.record import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A price-capped immediate-or-cancel order under our own id."""
+
+    client_order_id: str
+    symbol: str
+    side: Side
+    contracts: Decimal
+    limit_price: Decimal
+    reduce_only: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trading:
+    """What an order sent now meets: the open of the bar after the last closed one, its volume."""
+
+    open_price: Decimal
+    index_price: Decimal | None
+    volume: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedBar:
+    """The prices of a closed bar that an account on paper needs."""
+
+    close_time: datetime
+    high: Decimal
+    close: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettledFunding:
+    """A funding stamp; the rate is None where the stamp is due and nothing was recorded."""
+
+    at: datetime
+    funding_rate: Decimal | None
+
+
+class Market(Protocol):
+    """Public prices, by symbol; times are the market's own."""
+
+    def refresh(self) -> None:
+        """Look again: called once at the start of a pass."""
+
+    def quote(self, symbol: str, now: datetime) -> Quote | None:
+        """The last price known at *now*; None when there is none, or none fresh enough."""
+
+    def close_at(self, symbol: str, at: datetime) -> Decimal | None:
+        """The last close at or before *at*."""
+
+    def trading(self, symbol: str, now: datetime) -> Trading | None:
+        """What an order sent at *now* meets; None when nothing trades."""
+
+    def closed_bars(self, symbol: str, after: datetime, until: datetime) -> list[ClosedBar]:
+        """Bars that closed in (after, until]."""
+
+    def funding(self, symbol: str, after: datetime, until: datetime) -> list[SettledFunding]:
+        """Every funding stamp due in (after, until]."""
+
+    async def series(
+        self, symbol: str, series: Series, bar: str, after: datetime | None, until: datetime
+    ) -> pl.DataFrame:
+        """Rows of *series* known in (after, until], as `SCHEMAS` has them, in any order."""
+
+
+class Venue(Protocol):
+    """One futures account at one venue, and the market around it."""
+
+    absence_is_proof: bool
+    """Whether an order that the venue does not know has certainly never reached it."""
+
+    async def observe(self, now: datetime, *, after: int) -> Snapshot:
+        """
+        Everything, complete, with the account's events after the cursor *after*.
+
+        Raises
+        ------
+        VenueUnavailable
+            When any part of it is missing or can't be understood.
+        """
+
+    async def series(
+        self, symbol: str, series: Series, bar: str, after: datetime | None, until: datetime
+    ) -> pl.DataFrame:
+        """See `Market.series`."""
+
+    async def send(self, order: Order) -> Outcome:
+        """
+        Send *order*, once.
+
+        Raises
+        ------
+        VenueRefused
+            When it certainly was not executed.
+        OutcomeUnknown
+            When nobody knows.
+        """
+
+    async def lookup(self, client_order_id: str, symbol: str) -> Outcome | None:
+        """What became of an order, or None when the venue does not know it."""
+
+    async def close(self) -> None:
+        """Let go of files and sockets."""

@@ -1,0 +1,74 @@
+"""
+Reads that fail are tried again, a bounded number of times; sends never are.
+
+Enters a venue; leaves the same venue whose `observe`, `series` and `lookup` are patient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeVar
+
+import polars as pl
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_exponential
+
+from hedged.core.market import Snapshot
+from hedged.core.metrics import Series
+from hedged.core.record import Outcome
+from hedged.errors import VenueUnavailable
+from hedged.venue.protocol import Order, Venue
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+ATTEMPTS_MAX = 4
+WAIT_S_MAX = 10.0
+
+
+class PatientVenue:
+    """Tries a read again on `VenueUnavailable`, after 1, 2 and 4 seconds of *sleep*."""
+
+    def __init__(self, venue: Venue, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self.venue = venue
+        self.absence_is_proof = venue.absence_is_proof
+        self._sleep = sleep
+
+    async def observe(self, now: datetime, *, after: int) -> Snapshot:
+        return await self._patiently(lambda: self.venue.observe(now, after=after))
+
+    async def series(
+        self, symbol: str, series: Series, bar: str, after: datetime | None, until: datetime
+    ) -> pl.DataFrame:
+        return await self._patiently(lambda: self.venue.series(symbol, series, bar, after, until))
+
+    async def lookup(self, client_order_id: str, symbol: str) -> Outcome | None:
+        return await self._patiently(lambda: self.venue.lookup(client_order_id, symbol))
+
+    async def send(self, order: Order) -> Outcome:
+        return await self.venue.send(order)
+
+    async def close(self) -> None:
+        await self.venue.close()
+
+    async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
+        retrying = AsyncRetrying(
+            sleep=self._sleep,
+            stop=stop_after_attempt(ATTEMPTS_MAX),
+            wait=wait_exponential(multiplier=1, max=WAIT_S_MAX),
+            retry=retry_if_exception_type(VenueUnavailable),
+            before_sleep=_say,
+            reraise=True,
+        )
+
+        async def attempt() -> T:
+            return await read()
+
+        return await retrying(attempt)
+
+
+def _say(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("read_retried", attempt=state.attempt_number, error=str(error))

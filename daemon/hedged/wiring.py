@@ -1,0 +1,216 @@
+"""
+The composition root: settings become a venue, a journal, a history and policies.
+
+The only place that chooses implementations; everything else is handed what it works with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+from hedged.core.metrics import find
+from hedged.core.metrics.vocabulary import Need
+from hedged.core.record import Policy
+from hedged.core.rules import parse
+from hedged.cycle import Shell
+from hedged.errors import SettingsError
+from hedged.history.keeper import Keeper
+from hedged.history.store import HistoryStore
+from hedged.journal.store import Journal
+from hedged.settings.model import Settings
+from hedged.settings.policies import instrument_of, policy_of
+from hedged.settings.sections import Portfolio
+from hedged.venue.ledger import Ledger
+from hedged.venue.paper import PaperPortfolio, PaperVenue
+from hedged.venue.paper_account import PaperAccount, PaperTerms
+from hedged.venue.replay import ReplayClock, ReplayMarket
+from hedged.venue.retry import PatientVenue
+
+JOURNAL_FILE = "journal.sqlite"
+HISTORY_FOLDER = "history"
+
+# The column that must be recorded for a metric's need to be met.
+_COLUMNS: dict[Need, str] = {
+    "bars": "close",
+    "volume": "volume",
+    "index": "index_close",
+    "funding": "funding_rate",
+    "open_interest": "open_interest",
+    "open_interest_notional": "open_interest_notional",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """All that runs: a shell for every portfolio, and what they share."""
+
+    settings: Settings
+    shells: tuple[Shell, ...]
+    journal: Journal
+    clock: Callable[[], datetime]
+    replay_clock: ReplayClock | None
+
+    async def close(self) -> None:
+        """Let go of the venues, then of the journal and its lock."""
+        for shell in self.shells:
+            await shell.venue.close()
+        self.journal.close()
+
+
+def wall_clock() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(tz=UTC)
+
+
+def journal_path(settings: Settings) -> Path:
+    """Where the journal lies."""
+    return settings.service.state_dir / JOURNAL_FILE
+
+
+def kept_history(settings: Settings, *, read_only: bool = True) -> HistoryStore:
+    """The history that the daemon itself keeps."""
+    return HistoryStore(settings.service.state_dir / HISTORY_FOLDER, read_only=read_only)
+
+
+def recorded_market(settings: Settings) -> ReplayMarket:
+    """The market that is replayed: the shipped history, or a folder of one."""
+    shipped = Path(str(resources.files("hedged") / "demo_data" / "history"))
+    root = shipped if settings.venue.data == "demo" else Path(settings.venue.data)
+    if not root.is_dir():
+        raise SettingsError(f"venue.data: {root} is not a folder of recorded history")
+    live = settings.venue.clock == "wall"
+    return ReplayMarket(HistoryStore(root, read_only=True), settings.signal.bar, reload=live)
+
+
+def build(settings: Settings, *, read_only: bool = False) -> Daemon:
+    """
+    Put the daemon together. With *read_only* nothing is written anywhere: `plan` works so.
+
+    Raises
+    ------
+    SettingsError
+        When a rule names what the venue never serves, or the recorded history is not there.
+    JournalError
+        When the journal can't be opened.
+    """
+    market = recorded_market(settings)
+    policies = [policy_of(settings, portfolio) for portfolio in settings.portfolio]
+    for policy in policies:
+        check_served(policy, market)
+    replay_clock = _replay_clock(settings)
+    clock = replay_clock or wall_clock
+    journal = _journal(settings, clock, read_only=read_only)
+    if replay_clock is not None:
+        _resume(replay_clock, journal, policies)
+    store = kept_history(settings, read_only=read_only)
+    accounts = {
+        name: _account(settings, name, market, read_only=read_only)
+        for name in {policy.account for policy in policies}
+    }
+    shells = tuple(
+        _shell(settings, policy, accounts[policy.account], journal, store, clock) for policy in policies
+    )
+    return Daemon(
+        settings=settings, shells=shells, journal=journal, clock=clock, replay_clock=replay_clock
+    )
+
+
+def _shell(
+    settings: Settings,
+    policy: Policy,
+    account: PaperAccount,
+    journal: Journal,
+    store: HistoryStore,
+    clock: Callable[[], datetime],
+) -> Shell:
+    portfolio = next(p for p in settings.portfolio if p.name == policy.portfolio)
+    paper = PaperVenue(account, _paper_portfolio(portfolio), clock)
+    venue = PatientVenue(paper, _no_wait if settings.venue.clock == "history" else asyncio.sleep)
+    return Shell(
+        mode=settings.service.mode,
+        policy=policy,
+        venue=venue,
+        journal=journal,
+        keeper=Keeper(venue, store),
+        clock=clock,
+    )
+
+
+async def _no_wait(_seconds: float) -> None:
+    """History does not change while one waits."""
+
+
+def _replay_clock(settings: Settings) -> ReplayClock | None:
+    venue = settings.venue
+    if venue.clock == "wall" or venue.start is None or venue.end is None:
+        return None
+    return ReplayClock(venue.start, venue.end)
+
+
+def _resume(clock: ReplayClock, journal: Journal, policies: list[Policy]) -> None:
+    """Go on where the journal ends, so that a stopped replay does not start over."""
+    passes = [journal.last_pass_at(policy.portfolio) for policy in policies]
+    done = [at for at in passes if at is not None]
+    if done:
+        clock.set(max(done))
+
+
+def _journal(settings: Settings, clock: Callable[[], datetime], *, read_only: bool) -> Journal:
+    path = journal_path(settings)
+    if read_only:
+        return Journal.open_to_read(path, clock)
+    accounts = tuple(sorted({portfolio.account for portfolio in settings.portfolio}))
+    return Journal.open_for(path, settings.service.mode, accounts, clock)
+
+
+def _account(settings: Settings, name: str, market: ReplayMarket, *, read_only: bool) -> PaperAccount:
+    ledger = Ledger(settings.service.state_dir / f"paper-{name}.sqlite", read_only=read_only)
+    used = {
+        leg.symbol
+        for portfolio in settings.portfolio
+        if portfolio.account == name
+        for leg in settings.hedge_of(portfolio).legs
+    }
+    instruments = tuple(instrument_of(i) for i in settings.instrument if i.symbol in used)
+    terms = PaperTerms(**settings.paper.model_dump())
+    return PaperAccount(market, ledger, terms, instruments)
+
+
+def _paper_portfolio(portfolio: Portfolio) -> PaperPortfolio:
+    numeraire = portfolio.numeraire
+    return PaperPortfolio(
+        account=portfolio.account,
+        numeraire=numeraire,
+        quantities=tuple((holding.asset, holding.quantity) for holding in portfolio.holding),
+        price_symbols={
+            holding.asset: holding.price_symbol or f"{holding.asset}/{numeraire}:{numeraire}"
+            for holding in portfolio.holding
+        },
+    )
+
+
+def check_served(policy: Policy, market: ReplayMarket) -> None:
+    """
+    Refuse rules that name what the venue never serves: a settings error, not an eternal unknown.
+
+    Raises
+    ------
+    SettingsError
+        Naming the rule, the metric and what is not recorded.
+    """
+    symbol = policy.signal.symbol
+    for rule in policy.rules:
+        for name in parse(rule.when).names:
+            metric = find(name)
+            needs = metric.family.needs if metric else frozenset[Need]()
+            lacking = [need for need in sorted(needs) if not market.records(symbol, _COLUMNS[need])]
+            if lacking:
+                raise SettingsError(
+                    f"rule {rule.name!r} names {name}, which needs {lacking[0]} of {symbol}; "
+                    f"{market.store.root} has none. Take the rule out, or record it"
+                )
