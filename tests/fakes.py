@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import polars as pl
-from builders import MONDAY, snapshot
 
+from builders import MONDAY, snapshot
 from hedged.core.market import Snapshot
 from hedged.core.metrics import Series
 from hedged.core.metrics.history import SCHEMAS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from builders import BTC, contract, d, holding, position, quote, snapshot
-
 from hedged.core.exposure import ExposurePolicy, expose
 from hedged.core.guard import Band, drift
 from hedged.core.market import Snapshot
