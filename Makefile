@@ -28,7 +28,7 @@ lint: $(READY)  ## style, types and import contracts
 	@$(BIN)/lint-imports --no-cache > /dev/null
 
 bench: $(READY)  ## speed, as ratios against a reference in the same run
-	$(BIN)/python -m tests.bench
+	PYTHONPATH=tests $(BIN)/python tests/bench
 
 lock: $(READY)  ## resolve the dependencies anew, with hashes and without addresses
 	$(BIN)/pip install --quiet uv

@@ -122,7 +122,13 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
         marks_before=memory.marks,
         usage=inputs.usage,
         restrictions=inputs.restrictions,
-        holds=holds(snapshot, exposure, policy.legs, inputs.unresolved),
+        holds=holds(
+            snapshot,
+            exposure,
+            policy.legs,
+            unresolved=inputs.unresolved,
+            observed_at=memory.observed_at,
+        ),
     )
     return Thought(
         exposure=exposure,

@@ -163,7 +163,7 @@ def _resume(clock: ReplayClock, journal: Journal, policies: list[Policy]) -> Non
 def _journal(settings: Settings, clock: Callable[[], datetime], *, read_only: bool) -> Journal:
     path = journal_path(settings)
     if read_only:
-        return Journal.open_to_read(path, clock)
+        return Journal.open_to_read(path, clock) if path.exists() else Journal.imagined(clock)
     accounts = tuple(sorted({portfolio.account for portfolio in settings.portfolio}))
     return Journal.open_for(path, settings.service.mode, accounts, clock)
 
@@ -176,6 +176,11 @@ def _account(settings: Settings, name: str, market: ReplayMarket, *, read_only: 
         if portfolio.account == name
         for leg in settings.hedge_of(portfolio).legs
     }
+    for symbol in sorted(ledger.symbols() - used):
+        raise SettingsError(
+            f"the paper account {name} has traded {symbol}, which is no leg any more; put the leg "
+            f"back, or give service.state_dir another folder"
+        )
     instruments = tuple(instrument_of(i) for i in settings.instrument if i.symbol in used)
     terms = PaperTerms(**settings.paper.model_dump())
     return PaperAccount(market, ledger, terms, instruments)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 from rich.console import Console
@@ -99,11 +100,9 @@ def _rules(out: Console, judgement: Judgement, policy: Policy) -> None:
         out.print(f"     [dim]{figures}[/]")
         if line.because:
             out.print(f"     [dim]{escape(line.because)}[/]")
-    out.print(
-        f"\nGoal {percent(judgement.goal_before)} to [bold]{percent(judgement.goal_ratio)}[/] of the "
-        f"exposure; target {percent(judgement.target_before)} to "
-        f"[bold]{percent(judgement.target_ratio)}[/]."
-    )
+    goal = _move(judgement.goal_before, judgement.goal_ratio)
+    target = _move(judgement.target_before, judgement.target_ratio)
+    out.print(f"\nThe goal {goal} of the exposure; the target {target}.")
     for alert in judgement.alerts:
         out.print(f"[yellow]alert:[/] {escape(alert)}")
 
@@ -192,6 +191,12 @@ def _account(out: Console, record: CycleRecord) -> None:
         f"basis {money(terms.basis_pnl)}, funding {money(terms.funding)}, fees {money(-terms.fees)}, "
         f"slippage {money(-terms.slippage)}, unexplained {money(terms.unexplained)}."
     )
+
+
+def _move(before: Decimal, after: Decimal) -> str:
+    if before == after:
+        return f"stays [bold]{percent(after)}[/]"
+    return f"moves from {percent(before)} to [bold]{percent(after)}[/]"
 
 
 def _figure(value: float | bool | None) -> str:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from hedged.cli.show import console, print_json, table
+from hedged.cli.show import console, print_json
 from hedged.core.metrics import vocabulary
 
 
@@ -27,14 +27,13 @@ def show_metrics(*, json: bool) -> None:
             ]
         )
         return
-    made = table("metric", "unit", "formula", "warm-up", "section")
+    out = console()
     for family in families:
-        made.add_row(
-            f"[bold]{family.name}[/]", family.unit, family.formula, family.warm_up, family.section
-        )
-    console().print(made)
-    console().print(
-        "n is a number of bars of signal.bar: write sma_50, not sma_n. A metric without a value is "
+        out.print(f"[bold]{family.name}[/]  [dim]{family.unit}; section {family.section}[/]")
+        out.print(f"    {family.formula}")
+        out.print(f"    [dim]warm-up in bars: {family.warm_up}[/]")
+    out.print(
+        "\nn is a number of bars of signal.bar: write sma_50, not sma_n. A metric without a value is "
         "unknown,\nand an unknown condition is neither true nor false. A condition compares metrics "
         'and numbers:\n\n    when = "close < sma_50 and funding_rate < 0"',
         style="dim",

@@ -13,7 +13,6 @@ from hedged.cli.explain import print_record
 from hedged.cli.show import console, print_json, settings_of
 from hedged.core.record import RECORD_VERSION, CycleRecord, Policy, Tick, digest, encode, remember
 from hedged.cycle import Shell, deliberate, observe
-from hedged.errors import JournalError
 from hedged.service.loop import Service
 from hedged.service.ticks import Schedule
 from hedged.service.wakes import from_history, from_wall
@@ -67,7 +66,7 @@ def show_plan(config: list[Path], *, json: bool) -> None:
     start_logs(loaded)
 
     async def work() -> list[tuple[CycleRecord, Policy]]:
-        daemon = _to_read(loaded)
+        daemon = build(loaded.settings, read_only=True)
         schedule = Schedule(loaded.settings.schedule)
         try:
             _to_next_tick(daemon, schedule)
@@ -106,13 +105,6 @@ async def _imagined(shell: Shell, schedule: Schedule) -> CycleRecord:
 
 def _policy(daemon: Daemon, record: CycleRecord) -> Policy:
     return next(s.policy for s in daemon.shells if s.policy.portfolio == record.portfolio)
-
-
-def _to_read(loaded: Loaded) -> Daemon:
-    try:
-        return build(loaded.settings, read_only=True)
-    except JournalError as error:
-        raise type(error)(f"{error}; `plan` goes on from a journal") from error
 
 
 def _to_next_tick(daemon: Daemon, schedule: Schedule) -> None:

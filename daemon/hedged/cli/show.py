@@ -24,11 +24,23 @@ def console() -> Console:
 
 
 def table(*headers: str, title: str | None = None) -> Table:
-    """A plain table; a header that starts with ``>`` is right-aligned."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for header in headers:
+    """A plain table; a header that starts with ``>`` is right-aligned, and figures never wrap."""
+    made = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for place, header in enumerate(headers):
         right = header.startswith(">")
-        made.add_column(header.removeprefix(">"), justify="right" if right else "left", overflow="fold")
+        made.add_column(
+            header.removeprefix(">"),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=right or place == 0,
+        )
     return made
 
 

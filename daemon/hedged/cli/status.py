@@ -11,7 +11,8 @@ from pathlib import Path
 
 from hedged.cli.show import console, print_json, settings_of, table
 from hedged.core.gate import Restriction
-from hedged.core.wording import money, percent
+from hedged.core.record import Outcome
+from hedged.core.wording import contracts, money, percent
 from hedged.journal.store import Journal
 from hedged.service.ticks import Schedule
 from hedged.settings.model import Settings
@@ -33,6 +34,7 @@ class PortfolioStatus:
     last_review: str | None
     last_review_because: str | None
     next_pass: datetime | None
+    orders: tuple[str, ...]
     unresolved: int
     restrictions: tuple[Restriction, ...]
 
@@ -80,9 +82,14 @@ def _status(settings: Settings, journal: Journal, portfolio: str) -> PortfolioSt
         last_review=review.inputs.tick.id if review else None,
         last_review_because=review.because if review else None,
         next_pass=Schedule(settings.schedule).next_wake(now),
+        orders=tuple(_order(outcome) for outcome in last.outcomes) if last else (),
         unresolved=len(journal.unresolved(portfolio)),
         restrictions=journal.restrictions(portfolio, now),
     )
+
+
+def _order(outcome: Outcome) -> str:
+    return f"{outcome.side} {contracts(outcome.filled)} {outcome.symbol}, {outcome.status}"
 
 
 def _print(status: PortfolioStatus) -> None:
@@ -97,11 +104,13 @@ def _print(status: PortfolioStatus) -> None:
 
     made = table("", "", title=f"{status.portfolio} ({status.mode})")
     made.show_header = False
-    made.add_row("hedge held", f"[bold]{share(status.held_ratio)}[/]")
+    made.add_row("hedge held when observed", f"[bold]{share(status.held_ratio)}[/]")
     made.add_row("target, goal", f"{share(status.target_ratio)}, {share(status.goal_ratio)}")
     made.add_row("exposure", value(status.exposure))
     made.add_row("account equity", value(status.equity))
     made.add_row("observed", when(status.observed_at))
+    for order in status.orders:
+        made.add_row("ordered then", order)
     made.add_row("last review", status.last_review or "-")
     made.add_row("", status.last_review_because or "")
     made.add_row("next pass", when(status.next_pass))

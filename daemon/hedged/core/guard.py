@@ -7,6 +7,7 @@ Each check is a small pure function with a name of its own; the reasons go into 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from hedged.core.exposure import Exposure
@@ -68,8 +69,12 @@ def _due(
 ) -> tuple[bool, str]:
     target = wanted.target_ratio
     if executed_ratio != target:
-        before = "nothing" if executed_ratio is None else percent(executed_ratio)
-        return True, f"the target is {percent(target)}; last fully executed: {before}"
+        if executed_ratio is None:
+            return True, f"the target is {percent(target)}, and none was executed before"
+        return (
+            True,
+            f"the target is {percent(target)}; the last one executed was {percent(executed_ratio)}",
+        )
     if target == 0:
         return True, "the target is zero, which ignores the band"
     if wanted.held_ratio is not None and wanted.held_ratio > 1:
@@ -82,14 +87,32 @@ def _due(
 
 
 def holds(
-    snapshot: Snapshot, exposure: Exposure, legs: tuple[HedgeLeg, ...], unresolved: tuple[str, ...]
+    snapshot: Snapshot,
+    exposure: Exposure,
+    legs: tuple[HedgeLeg, ...],
+    *,
+    unresolved: tuple[str, ...],
+    observed_at: datetime | None,
 ) -> tuple[str, ...]:
-    """Reasons why this pass must not trade at all; empty when it may."""
+    """
+    Reasons why this pass must not trade at all; empty when it may.
+
+    *unresolved* are symbols with an order of unknown outcome, *observed_at* is when the pass before
+    looked at the market.
+    """
     return (
+        *_clock(snapshot, observed_at),
         *_unpriced(exposure),
         *_long(snapshot, legs),
         *(f"an earlier order on {symbol} is not resolved yet" for symbol in unresolved),
     )
+
+
+def _clock(snapshot: Snapshot, observed_at: datetime | None) -> tuple[str, ...]:
+    """A clock that stepped back holds one pass, so that a person can see it; the next goes on."""
+    if observed_at is None or snapshot.at >= observed_at:
+        return ()
+    return (f"the clock went back, from {observed_at:%Y-%m-%d %H:%M:%S} to {snapshot.at:%H:%M:%S}",)
 
 
 def _unpriced(exposure: Exposure) -> tuple[str, ...]:

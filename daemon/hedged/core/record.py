@@ -77,6 +77,7 @@ class Memory:
     totals: Attribution = field(default_factory=Attribution)
     funding_missed: int = 0
     cursor: int = 0
+    observed_at: datetime | None = None
 
     @property
     def marks(self) -> dict[str, Decimal]:
@@ -162,6 +163,8 @@ class CycleRecord:
             return f"{decided}sent nothing: {'; '.join(thought.review.reasons)}"
         if self.outcomes:
             return f"{decided}traded: {thought.plan.because}"
+        if thought.plan.steps:
+            return f"{decided}planned, not sent: {thought.plan.because}"
         notes = f" ({'; '.join(thought.plan.notes)})" if thought.plan.notes else ""
         return f"{decided}did nothing because {thought.plan.because}{notes}"
 
@@ -184,6 +187,7 @@ def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) ->
         totals=before.totals + thought.attribution,
         funding_missed=before.funding_missed + inputs.snapshot.funding_missed,
         cursor=inputs.snapshot.cursor,
+        observed_at=inputs.now,
     )
 
 

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
 
 from hedged.errors import JournalBroken, JournalBusy, JournalError, JournalForeign
 from hedged.journal import schema
@@ -66,6 +67,14 @@ def opened(path: Path, *, read_only: bool) -> Engine:
     event.listen(engine, "begin", _begin_read if read_only else _begin)
     with guarded(path):
         _bring_to_head(engine, path, read_only=read_only)
+    return engine
+
+
+def opened_in_memory() -> Engine:
+    """An engine on an empty journal in memory."""
+    engine = create_engine("sqlite+pysqlite://", poolclass=StaticPool)
+    with engine.begin() as connection:
+        _upgrade(connection)
     return engine
 
 

@@ -39,7 +39,7 @@ from hedged.core.record import (
 from hedged.errors import JournalBroken, JournalForeign
 from hedged.journal import schema
 from hedged.journal.chain import GENESIS, Row, hash_of
-from hedged.journal.database import guarded, lock_writer, opened
+from hedged.journal.database import guarded, lock_writer, opened, opened_in_memory
 
 ID_PREFIX = "hdg"
 ID_DIGITS = 24
@@ -98,6 +98,11 @@ class Journal:
     def open_to_read(cls, path: Path, clock: Callable[[], datetime]) -> Journal:
         """Open the journal to read; a writer may be at work meanwhile. Raises `JournalError`."""
         return cls(path, opened(path, read_only=True), clock, None)
+
+    @classmethod
+    def imagined(cls, clock: Callable[[], datetime]) -> Journal:
+        """An empty journal that is nowhere: what `plan` goes on from before the first run."""
+        return cls(Path(":memory:"), opened_in_memory(), clock, None)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -66,10 +66,13 @@ class Schedule:
             if not journal.has(portfolio, tick.id):
                 return tick
         guard_at = _latest(self.guard, settled)
-        last = journal.last_pass_at(portfolio)
-        if guard_at is None or (last is not None and last >= guard_at + self.delay):
+        if guard_at is None:
             return None
-        return Tick(kind="guard", cadence="guard", scheduled_at=guard_at)
+        tick = Tick(kind="guard", cadence="guard", scheduled_at=guard_at)
+        last = journal.last_pass_at(portfolio)
+        # A last pass later than now means that the clock stepped back: then only the id tells.
+        passed_since = last is not None and guard_at + self.delay <= last <= now
+        return None if passed_since or journal.has(portfolio, tick.id) else tick
 
 
 def _latest(trigger: CronTrigger, now: datetime) -> datetime | None:

@@ -52,6 +52,10 @@ class Ledger:
         self._disk = None if read_only and not path.exists() else self._opened()
         self._load()
 
+    def symbols(self) -> set[str]:
+        """Every instrument that was ever traded."""
+        return {event.value.symbol for event in self.events if isinstance(event.value, Fill)}
+
     def stage(self, kind: Kind, key: str, value: Value) -> Event:
         """Add an event; it is on disk after the next `commit`."""
         seq = self.events[-1].seq + 1 if self.events else 1
