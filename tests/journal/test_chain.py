@@ -152,7 +152,7 @@ def test_fields_that_run_into_each_other_hash_differently() -> None:
     assert joined != hash_of(GENESIS, 11, ("a", "bc", "review", "at", "{}"))
 
 
-@pytest.mark.parametrize("record", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("record", [1, 3, 5])
 @pytest.mark.parametrize("column", COLUMNS)
 def test_a_byte_changed_in_the_table_is_named(kept: Path, record: int, column: str) -> None:
     connection = sqlite3.connect(kept)
@@ -197,44 +197,36 @@ def test_two_rows_that_changed_places_are_named(kept: Path) -> None:
     assert walked(kept).fault_id == 2
 
 
-def _place_of(path: Path, column: str, record: int) -> int:
-    """Where the text of a record's column lies in the file."""
-    connection = sqlite3.connect(path)
-    (text,) = connection.execute(f"SELECT {column} FROM record WHERE id = ?", (record,)).fetchone()
-    connection.close()
-    # A long body goes on in overflow pages; its beginning and the short columns stand in one piece.
-    head = text[:60].encode()
-    raw = path.read_bytes()
-    assert raw.count(head) >= 1
-    return raw.rindex(head) if column == "body" else raw.index(head)
-
-
 def _flip(path: Path, place: int, change: Callable[[int], int]) -> None:
     raw = bytearray(path.read_bytes())
     raw[place] = change(raw[place])
     path.write_bytes(bytes(raw))
 
 
-@pytest.mark.parametrize("change", [lambda b: b ^ 1, lambda _: 0xFF, lambda _: 0], ids=["bit", "ff", "nul"])
-@pytest.mark.parametrize("record", [2, 5])
-def test_a_byte_changed_in_the_file_itself_is_named(
-    kept: Path, record: int, change: Callable[[int], int]
-) -> None:
-    _flip(kept, _place_of(kept, "hash", record) + 5, change)
-
-    assert walked(kept).fault_id == record
+CHANGES: dict[str, Callable[[int], int]] = {
+    "one bit": lambda byte: byte ^ 1,
+    "no text any more": lambda _: 0xFF,
+    "nothing": lambda _: 0,
+}
 
 
-@pytest.mark.parametrize("change", [lambda b: b ^ 1, lambda _: 0xFF, lambda _: 0], ids=["bit", "ff", "nul"])
-def test_a_byte_of_a_body_changed_in_the_file_itself_is_named(
-    kept: Path, change: Callable[[int], int]
-) -> None:
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_byte_of_a_hash_changed_in_the_file_itself_is_named(kept: Path, change: str) -> None:
+    head = walked(kept).head.encode()
+    assert kept.read_bytes().count(head) == 1
+    _flip(kept, kept.read_bytes().index(head) + 5, CHANGES[change])
+
+    assert walked(kept).fault_id == 5
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_byte_of_a_body_changed_in_the_file_itself_is_named(kept: Path, change: str) -> None:
     connection = sqlite3.connect(kept)
     (body,) = connection.execute("SELECT body FROM record WHERE id = 3").fetchone()
     connection.close()
-    unique = body[body.index('"digest"') : body.index('"digest"') + 40].encode()
+    unique = body[body.index('"digest"') :][:40].encode()
     assert kept.read_bytes().count(unique) == 1
-    _flip(kept, kept.read_bytes().index(unique) + 20, change)
+    _flip(kept, kept.read_bytes().index(unique) + 20, CHANGES[change])
 
     assert walked(kept).fault_id == 3
 

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sys
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -19,7 +21,7 @@ from hedged import logs
 from hedged.cli.show import console, print_json, table
 from hedged.core.account import Attribution
 from hedged.core.performance import Performance, perform
-from hedged.core.record import CycleRecord
+from hedged.core.record import CycleRecord, Policy
 from hedged.core.wording import contracts, money, percent
 from hedged.errors import SettingsError
 from hedged.service.loop import Service
@@ -30,6 +32,8 @@ from hedged.wiring import HISTORY_FOLDER, JOURNAL_FILE, build
 
 SETTINGS_FILE = "hedged.toml"
 LOG_FILE = "hedged.log"
+CHART_WIDTH = 66
+BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 @dataclass(slots=True)
@@ -38,6 +42,7 @@ class Story:
 
     spot: list[tuple[datetime, Decimal]] = field(default_factory=list)
     hedged: list[tuple[datetime, Decimal]] = field(default_factory=list)
+    ratios: list[tuple[datetime, Decimal]] = field(default_factory=list)
     changes: list[CycleRecord] = field(default_factory=list)
     reviews: int = 0
     last: CycleRecord | None = None
@@ -49,6 +54,8 @@ class Story:
         at = record.inputs.now
         self.spot.append((at, spot))
         self.hedged.append((at, spot + record.memory.totals.equity_change))
+        wanted = record.thought.wanted
+        self.ratios.append((at, (wanted.held_ratio if wanted else None) or Decimal(0)))
         if record.outcomes:
             self.changes.append(record)
 
@@ -83,7 +90,7 @@ def run_demo(folder: Path, *, json: bool) -> None:
     if json:
         print_json(summary)
     else:
-        _print_summary(out, summary)
+        _print_summary(out, story, summary)
 
 
 async def _run(out: Console, settings_file: Path, story: Story) -> Summary:
@@ -105,7 +112,7 @@ async def _run(out: Console, settings_file: Path, story: Story) -> Summary:
             def on_record(record: CycleRecord) -> None:
                 story.add(record)
                 if record.outcomes:
-                    out.print(_change_line(record))
+                    out.print(_change_line(record, daemon.shells[0].policy))
                 done = (record.inputs.now - clock.start).days + 1
                 bar.update(task, completed=done, day=f"{record.inputs.now:%Y-%m-%d}")
 
@@ -163,27 +170,29 @@ def _print_opening(out: Console, settings_file: Path) -> None:
     )
 
 
-def _change_line(record: CycleRecord) -> str:
-    """One change of the hedge: when, from what to what, the orders, and why."""
+def _change_line(record: CycleRecord, policy: Policy) -> str:
+    """One change of the hedge: when, from what to what, why, and the orders."""
     wanted, judgement = record.thought.wanted, record.thought.judgement
     held = wanted.held_ratio if wanted else None
     target = wanted.target_ratio if wanted else Decimal(0)
     before = "-" if held is None else percent(held.quantize(Decimal("0.001")))
-    why = judgement.because if judgement and judgement.decider else record.thought.plan.because
+    why = record.thought.plan.because
+    if judgement and judgement.decider:
+        condition = next(rule.when for rule in policy.rules if rule.name == judgement.decider)
+        why = f"{judgement.decider}: {condition}"
     orders = ", ".join(
         f"{'sold' if o.side == 'sell' else 'bought'} {contracts(o.filled)} {o.symbol.partition('/')[0]}"
         f"{'' if o.status == 'filled' else f' ({o.status})'}"
         for o in record.outcomes
     )
-    raises = held is None or target > held
-    arrow = "[red]▲[/]" if raises else "[green]▼[/]"
+    arrow = "[red]▲[/]" if held is None or target > held else "[green]▼[/]"
     return (
-        f"{record.inputs.now:%Y-%m-%d}  {arrow} [bold]{before:>6} → {percent(target):<5}[/] "
-        f"{escape(why)}  [dim]{orders}[/]"
+        f"{record.inputs.now:%Y-%m-%d}  {arrow} [bold]{before:>6} → {percent(target):<4}[/] {escape(why)}\n"
+        f"{'':28}[dim]{orders}[/]"
     )
 
 
-def _print_summary(out: Console, summary: Summary) -> None:
+def _print_summary(out: Console, story: Story, summary: Summary) -> None:
     hedged, unhedged = summary.hedged, summary.unhedged
     made = table("", ">unhedged", ">hedged", title="\nThe portfolio, in USDT")
     made.add_row("first value", money(unhedged.first), money(hedged.first))
@@ -194,20 +203,58 @@ def _print_summary(out: Console, summary: Summary) -> None:
         "volatility a year", percent(unhedged.volatility), f"[bold]{percent(hedged.volatility)}[/]"
     )
     out.print(made)
+    top = max(value for _, value in [*story.spot, *story.hedged])
+    for name, series, scale in (
+        ("unhedged", story.spot, top),
+        ("hedged", story.hedged, top),
+        ("hedge", story.ratios, Decimal(1)),
+    ):
+        out.print(f" {name:<9} {_bars(series, scale)}", soft_wrap=True)
+    first, last = story.spot[0][0], story.spot[-1][0]
+    out.print(f" [dim]{'':9} {first:%Y-%m}{'':{CHART_WIDTH - 14}}{last:%Y-%m}[/]")
     _print_identity(out, summary)
+    _print_next(out, summary)
+
+
+def _bars(series: list[tuple[datetime, Decimal]], top: Decimal) -> str:
+    """A line of block characters, each the mean of its share of *series*, from 0 to *top*."""
+    cells = []
+    for column in range(CHART_WIDTH):
+        start = column * len(series) // CHART_WIDTH
+        part = [v for _, v in series[start : max(start + 1, (column + 1) * len(series) // CHART_WIDTH)]]
+        level = sum(part, Decimal(0)) / len(part) / top * (len(BLOCKS) - 1)
+        cells.append(BLOCKS[max(0, min(len(BLOCKS) - 1, round(level)))])
+    return "".join(cells)
+
+
+def _print_next(out: Console, summary: Summary) -> None:
     out.print(
         f"\n{summary.passes} passes, {summary.reviews} weekly reviews, {summary.changes} changes of "
         f"the hedge.\nJournal: {summary.journal}\n[dim]head {summary.head}[/]\n\n[bold]Next:[/]"
     )
-    option = f"-c {summary.settings}"
-    for command, what in (
-        (f"hedged explain {option}", "why the last review decided what it did"),
-        (f"hedged status {option}", "where the hedge stands"),
-        (f"hedged journal verify {option}", "nothing was altered"),
-        (f"hedged journal replay {option}", "every decision again, byte for byte"),
-        ("hedged rules metrics", "what a rule may name"),
-    ):
-        out.print(f"  {command:<50} [dim]{what}[/]")
+    hedged, option = _typed(), f"-c {summary.settings}"
+    lines = (
+        (f"{hedged} explain {option}", "why the last review decided what it did"),
+        (f"{hedged} status {option}", "where the hedge stands"),
+        (f"{hedged} journal verify {option}", "nothing was altered"),
+        (f"{hedged} journal replay {option}", "every decision again, byte for byte"),
+        (f"{hedged} rules metrics", "what a rule may name"),
+    )
+    width = max(len(command) for command, _ in lines)
+    for command, what in lines:
+        out.print(f"  {command:<{width}}  [dim]{what}[/]", soft_wrap=True)
+
+
+def _typed() -> str:
+    """How this program is called from here: by its name, if the shell finds it by that."""
+    called = Path(sys.argv[0])
+    found = shutil.which(called.name)
+    if found is not None and Path(found).resolve() == called.resolve():
+        return called.name
+    try:
+        return str(called.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(called)
 
 
 def _print_identity(out: Console, summary: Summary) -> None:
