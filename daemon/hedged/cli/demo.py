@@ -186,10 +186,8 @@ def _change_line(record: CycleRecord, policy: Policy) -> str:
         for o in record.outcomes
     )
     arrow = "[red]▲[/]" if held is None or target > held else "[green]▼[/]"
-    return (
-        f"{record.inputs.now:%Y-%m-%d}  {arrow} [bold]{before:>6} → {percent(target):<4}[/] {escape(why)}\n"
-        f"{'':28}[dim]{orders}[/]"
-    )
+    moved = f"{arrow} [bold]{before:>6} → {percent(target):<4}[/]"
+    return f"{record.inputs.now:%Y-%m-%d}  {moved} {escape(why)}\n{'':28}[dim]{orders}[/]"
 
 
 def _print_summary(out: Console, story: Story, summary: Summary) -> None:
@@ -272,10 +270,9 @@ def _print_identity(out: Console, summary: Summary) -> None:
         made.add_row(name, money(term))
     made.add_row("[bold]equity at the end[/]", f"[bold]{money(summary.equity)}[/]")
     made.add_section()
-    made.add_row(
-        "price of protection (fees + slippage - funding - basis)",
-        money(summary.price_of_protection),
-    )
+    paid = ", negative: it paid" if summary.price_of_protection < 0 else ""
+    protection = f"price of protection (fees + slippage - funding - basis{paid})"
+    made.add_row(protection, money(summary.price_of_protection))
     made.add_row("what the hedge returned", money(totals.equity_change))
     if summary.funding_missed:
         made.add_row("funding stamps that were not recorded", str(summary.funding_missed))
