@@ -19,18 +19,7 @@ from hedged.core.exposure import expose
 from hedged.core.guard import drift, holds
 from hedged.core.metrics import MetricRow
 from hedged.core.plan import make_plan
-from hedged.core.record import (
-    RECORD_VERSION,
-    CycleRecord,
-    Inputs,
-    Mode,
-    Policy,
-    Thought,
-    Tick,
-    digest,
-    encode,
-    remember,
-)
+from hedged.core.record import CycleRecord, Inputs, Mode, Policy, Thought, Tick, record_of
 from hedged.core.rules import evaluate
 from hedged.core.sizing import present_ratio, size
 from hedged.core.target import decide, first_memory
@@ -69,16 +58,8 @@ async def run(tick: Tick, shell: Shell) -> CycleRecord:
     consent = approval.consent(thought.review, shell.mode)
     approved = gate.settle(thought.review, consent)
     outcomes = await execute(approved, tick, shell.venue, shell.journal, shell.policy)
-    record = CycleRecord(
-        version=RECORD_VERSION,
-        portfolio=shell.policy.portfolio,
-        mode=shell.mode,
-        policy_digest=digest(encode(shell.policy)),
-        inputs=inputs,
-        thought=thought,
-        approved_by=approved.by,
-        outcomes=outcomes,
-        memory=remember(inputs, thought, outcomes),
+    record = record_of(
+        inputs, thought, outcomes, policy=shell.policy, mode=shell.mode, approved_by=approved.by
     )
     shell.journal.append(record, shell.policy)
     return record

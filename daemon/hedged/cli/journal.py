@@ -12,7 +12,7 @@ from rich.progress import track
 
 from hedged.cli import exits
 from hedged.cli.show import console, print_json, settings_of
-from hedged.core.record import CycleRecord, Policy, decode_record, encode, remember
+from hedged.core.record import CycleRecord, Policy, decode_record, encode, record_of
 from hedged.cycle import deliberate
 from hedged.errors import BadData
 from hedged.history.keeper import measured_from
@@ -84,16 +84,13 @@ def _replayed(journal: Journal, row_id: int, store: HistoryStore) -> list[Differ
 def _decided_again(record: CycleRecord, policy: Policy) -> CycleRecord:
     """The record as today's code makes it from the same inputs and the same outcomes."""
     thought = deliberate(record.inputs, policy)
-    return CycleRecord(
-        version=record.version,
-        portfolio=record.portfolio,
+    return record_of(
+        record.inputs,
+        thought,
+        record.outcomes,
+        policy=policy,
         mode=record.mode,
-        policy_digest=record.policy_digest,
-        inputs=record.inputs,
-        thought=thought,
         approved_by=record.approved_by,
-        outcomes=record.outcomes,
-        memory=remember(record.inputs, thought, record.outcomes),
     )
 
 

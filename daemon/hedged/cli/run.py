@@ -11,7 +11,7 @@ from hedged import logs
 from hedged.cli import exits
 from hedged.cli.explain import print_record
 from hedged.cli.show import console, print_json, settings_of
-from hedged.core.record import RECORD_VERSION, CycleRecord, Policy, Tick, digest, encode, remember
+from hedged.core.record import CycleRecord, Policy, Tick, record_of
 from hedged.cycle import Shell, deliberate, observe
 from hedged.service.loop import Service
 from hedged.service.ticks import Schedule
@@ -90,17 +90,7 @@ async def _imagined(shell: Shell, schedule: Schedule) -> CycleRecord:
     )
     inputs = await observe(tick, shell, ())
     thought = deliberate(inputs, shell.policy)
-    return CycleRecord(
-        version=RECORD_VERSION,
-        portfolio=shell.policy.portfolio,
-        mode=shell.mode,
-        policy_digest=digest(encode(shell.policy)),
-        inputs=inputs,
-        thought=thought,
-        approved_by="nobody",
-        outcomes=(),
-        memory=remember(inputs, thought, ()),
-    )
+    return record_of(inputs, thought, (), policy=shell.policy, mode=shell.mode, approved_by="nobody")
 
 
 def _policy(daemon: Daemon, record: CycleRecord) -> Policy:

@@ -174,6 +174,29 @@ def cycle_id(portfolio: str, tick: Tick) -> str:
     return f"{portfolio}/{tick.id}"
 
 
+def record_of(
+    inputs: Inputs,
+    thought: Thought,
+    outcomes: tuple[Outcome, ...],
+    *,
+    policy: Policy,
+    mode: Mode,
+    approved_by: str,
+) -> CycleRecord:
+    """All of a pass as one value, with the memory that it leaves."""
+    return CycleRecord(
+        version=RECORD_VERSION,
+        portfolio=policy.portfolio,
+        mode=mode,
+        policy_digest=digest(encode(policy)),
+        inputs=inputs,
+        thought=thought,
+        approved_by=approved_by,
+        outcomes=outcomes,
+        memory=remember(inputs, thought, outcomes),
+    )
+
+
 def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) -> Memory:
     """The memory after a pass. A target counts as executed when nothing of its plan is missing."""
     before = inputs.memory
