@@ -55,7 +55,9 @@ def configure(level: str, style: str, secrets: Iterable[str], stream: TextIO | N
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if plain:
-        render: Processor = structlog.dev.ConsoleRenderer(colors=out.isatty())
+        render: Processor = structlog.dev.ConsoleRenderer(
+            colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     else:
         shared.append(structlog.processors.format_exc_info)
         render = structlog.processors.JSONRenderer(default=str)

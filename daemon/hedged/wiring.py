@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
@@ -104,14 +104,17 @@ def build(settings: Settings, *, read_only: bool = False) -> Daemon:
         check_served(policy, market)
     replay_clock = _replay_clock(settings)
     clock = replay_clock or wall_clock
-    journal = _journal(settings, clock, read_only=read_only)
-    if replay_clock is not None:
-        _resume(replay_clock, journal, policies)
-    store = kept_history(settings, read_only=read_only)
     accounts = {
         name: _account(settings, name, market, read_only=read_only)
-        for name in {policy.account for policy in policies}
+        for name in sorted({policy.account for policy in policies})
     }
+    if replay_clock is not None:
+        # Before the journal is opened: its epoch must be later than any order of the account, even
+        # when the journal itself was lost or restored.
+        for account in accounts.values():
+            replay_clock.set(account.ledger.advanced_to or replay_clock.start)
+    journal = _journal(settings, clock, read_only=read_only)
+    store = kept_history(settings, read_only=read_only)
     shells = tuple(
         _shell(settings, policy, accounts[policy.account], journal, store, clock) for policy in policies
     )
@@ -152,14 +155,6 @@ def _replay_clock(settings: Settings) -> ReplayClock | None:
     return ReplayClock(venue.start, venue.end)
 
 
-def _resume(clock: ReplayClock, journal: Journal, policies: list[Policy]) -> None:
-    """Go on where the journal ends, so that a stopped replay does not start over."""
-    passes = [journal.last_pass_at(policy.portfolio) for policy in policies]
-    done = [at for at in passes if at is not None]
-    if done:
-        clock.set(max(done))
-
-
 def _journal(settings: Settings, clock: Callable[[], datetime], *, read_only: bool) -> Journal:
     path = journal_path(settings)
     if read_only:
@@ -179,11 +174,12 @@ def _account(settings: Settings, name: str, market: ReplayMarket, *, read_only: 
     for symbol in sorted(ledger.symbols() - used):
         raise SettingsError(
             f"the paper account {name} has traded {symbol}, which is no leg any more; put the leg "
-            f"back, or give service.state_dir another folder"
+            f"back with weight = 0, which closes it, or give service.state_dir another folder"
         )
     instruments = tuple(instrument_of(i) for i in settings.instrument if i.symbol in used)
     terms = PaperTerms(**settings.paper.model_dump())
-    return PaperAccount(market, ledger, terms, instruments)
+    lag = settings.schedule.settle_delay if settings.venue.clock == "wall" else timedelta(0)
+    return PaperAccount(market, ledger, terms, instruments, lag)
 
 
 def _paper_portfolio(portfolio: Portfolio) -> PaperPortfolio:
@@ -208,7 +204,13 @@ def check_served(policy: Policy, market: ReplayMarket) -> None:
     SettingsError
         Naming the rule, the metric and what is not recorded.
     """
-    symbol = policy.signal.symbol
+    symbol, seed = policy.signal.symbol, policy.signal.ath_seed
+    bars = market.store.read(symbol, "bars", market.bar)
+    if seed is not None and bars.height and seed.date >= bars["open_time"][0].date():
+        raise SettingsError(
+            f"signal.ath_seed is dated {seed.date}, but the history of {symbol} begins on "
+            f"{bars['open_time'][0]:%Y-%m-%d}; give the highest price before that day"
+        )
     for rule in policy.rules:
         for name in parse(rule.when).names:
             metric = find(name)

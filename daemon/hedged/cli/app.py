@@ -230,6 +230,7 @@ def config_schema() -> None:
 def stop_resume(
     scope: Annotated[str, typer.Argument(help="The portfolio, or 'all'.")],
     config: Config = None,
+    json: Json = False,
 ) -> None:
     """
     Lift every restriction on a portfolio, such as the freeze after an unexpected error.
@@ -238,4 +239,4 @@ def stop_resume(
     """
     from hedged.cli.status import resume
 
-    resume(config or [], scope)
+    resume(config or [], scope, json=json)

@@ -24,11 +24,12 @@ from hedged.core.performance import Performance, perform
 from hedged.core.record import CycleRecord, Policy
 from hedged.core.wording import contracts, money, percent
 from hedged.errors import SettingsError
+from hedged.journal.database import lock_writer
 from hedged.service.loop import Service
 from hedged.service.ticks import Schedule
 from hedged.service.wakes import from_history
 from hedged.settings.load import load
-from hedged.wiring import HISTORY_FOLDER, JOURNAL_FILE, build
+from hedged.wiring import JOURNAL_FILE, build
 
 SETTINGS_FILE = "hedged.toml"
 LOG_FILE = "hedged.log"
@@ -145,21 +146,41 @@ def _summary(story: Story, settings_file: Path, journal: Path, head: str) -> Sum
 
 
 def _fresh(folder: Path) -> Path:
-    """Write the demo's settings into *folder*, and remove what an earlier demo left there."""
+    """
+    Write the demo's settings into *folder*, and remove what an earlier demo left there.
+
+    Raises
+    ------
+    SettingsError
+        When the folder holds anything but an untouched demo.
+    JournalBusy
+        When a daemon is at work in it.
+    """
     settings_file = folder / SETTINGS_FILE
     shipped = (resources.files("hedged") / "demo_data" / "demo.toml").read_text()
-    if folder.exists() and any(folder.iterdir()):
-        if not settings_file.exists() or "`hedged demo`" not in settings_file.read_text():
-            raise SettingsError(f"{folder} is not empty and not a demo's; give --dir another folder")
-        for pattern in (f"{JOURNAL_FILE}*", "paper-*.sqlite*", f"{HISTORY_FOLDER}/*/*/*.parquet"):
-            for file in folder.glob(pattern):
-                file.unlink()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            if not settings_file.exists() or settings_file.read_text() != shipped:
+                raise SettingsError(f"{folder} holds more than a demo; give --dir another folder")
+            _clear(folder)
         settings_file.write_text(shipped)
     except OSError as error:
         raise SettingsError(f"{folder} can't be written: {error.strerror}") from error
     return settings_file
+
+
+def _clear(folder: Path) -> None:
+    """Remove an earlier demo's state, but not under a daemon that is still at work."""
+    with lock_writer(folder / JOURNAL_FILE):
+        for pattern in (
+            "journal.sqlite",
+            "journal.sqlite-*",
+            "paper-*.sqlite*",
+            "history/*/*/*.parquet",
+        ):
+            for file in folder.glob(pattern):
+                file.unlink()
 
 
 def _print_opening(out: Console, settings_file: Path) -> None:
@@ -261,7 +282,7 @@ def _print_identity(out: Console, summary: Summary) -> None:
     made.add_row("collateral at the start", money(summary.collateral))
     for name, term in (
         ("hedge P&L", totals.hedge_pnl),
-        ("basis P&L (no index is recorded for these years, so it is 0)", totals.basis_pnl),
+        ("basis P&L (no index was recorded: 0)", totals.basis_pnl),
         ("funding received", totals.funding),
         ("fees", -totals.fees),
         ("slippage", -totals.slippage),
@@ -270,9 +291,8 @@ def _print_identity(out: Console, summary: Summary) -> None:
         made.add_row(name, money(term))
     made.add_row("[bold]equity at the end[/]", f"[bold]{money(summary.equity)}[/]")
     made.add_section()
-    paid = ", negative: it paid" if summary.price_of_protection < 0 else ""
-    protection = f"price of protection (fees + slippage - funding - basis{paid})"
-    made.add_row(protection, money(summary.price_of_protection))
+    paid = " (negative: it paid)" if summary.price_of_protection < 0 else ""
+    made.add_row(f"price of protection{paid}", money(summary.price_of_protection))
     made.add_row("what the hedge returned", money(totals.equity_change))
     if summary.funding_missed:
         made.add_row("funding stamps that were not recorded", str(summary.funding_missed))

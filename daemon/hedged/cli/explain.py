@@ -157,7 +157,7 @@ def _hedge(out: Console, record: CycleRecord) -> None:
 
 def _orders(out: Console, record: CycleRecord) -> None:
     review, plan = record.thought.review, record.thought.plan
-    for note in plan.notes:
+    for note in review.plan.notes:
         out.print(f"[dim]left out: {escape(note)}[/]")
     for reason in review.reasons:
         out.print(f"[bold yellow]refused:[/] {escape(reason)}")
@@ -185,6 +185,11 @@ def _orders(out: Console, record: CycleRecord) -> None:
 
 def _account(out: Console, record: CycleRecord) -> None:
     margin, terms = record.inputs.snapshot.margin, record.thought.attribution
+    for fill in record.inputs.snapshot.fills:
+        out.print(
+            f"[dim]since the pass before: {fill.side} {contracts(fill.contracts)} {fill.symbol} at "
+            f"{fill.fill_price:,} ({fill.cause} {fill.client_order_id})[/]"
+        )
     out.print(
         f"\nFutures account before these orders: equity {money(margin.equity)}, maintenance margin "
         f"{money(margin.maintenance_margin)}. Since the pass before: hedge {money(terms.hedge_pnl)}, "

@@ -14,7 +14,7 @@ from hedged.cli import exits
 from hedged.cli.show import console, print_json, settings_of
 from hedged.core.record import CycleRecord, Policy, decode_record, encode, record_of
 from hedged.cycle import deliberate
-from hedged.errors import BadData
+from hedged.errors import BadData, JournalBroken
 from hedged.history.keeper import measured_from
 from hedged.history.store import HistoryStore
 from hedged.journal.chain import verify
@@ -51,6 +51,9 @@ def replay_journal(config: list[Path], record_id: int | None, *, json: bool) -> 
     """Decide again from the recorded inputs; recompute the metrics from the kept history."""
     settings = settings_of(config).settings
     journal = Journal.open_to_read(journal_path(settings), wall_clock)
+    fault = verify(journal.rows()).fault
+    if fault:
+        raise JournalBroken(f"{fault}; see `hedged journal verify`")
     ids = journal.row_ids() if record_id is None else [record_id]
     store, found = kept_history(settings), []
     for row_id in track(ids, "Replaying", console=console(), transient=True, disable=json):

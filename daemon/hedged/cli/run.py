@@ -27,7 +27,7 @@ def run_daemon(config: list[Path], *, once: bool, json: bool) -> None:
     start_logs(loaded)
     records: list[CycleRecord] = []
 
-    async def work() -> Daemon:
+    async def work() -> tuple[Daemon, Service]:
         daemon = build(loaded.settings)
         schedule = Schedule(loaded.settings.schedule)
         service = Service(daemon, schedule, records.append if once else _quiet)
@@ -41,11 +41,13 @@ def run_daemon(config: list[Path], *, once: bool, json: bool) -> None:
                 await service.run(from_wall(schedule))
         finally:
             await daemon.close()
-        return daemon
+        return daemon, service
 
-    daemon = asyncio.run(work())
+    daemon, service = asyncio.run(work())
     if once:
         _tell_once(records, daemon, json=json)
+        if service.last_error is not None:
+            raise service.last_error
 
 
 def _tell_once(records: list[CycleRecord], daemon: Daemon, *, json: bool) -> None:
@@ -55,7 +57,7 @@ def _tell_once(records: list[CycleRecord], daemon: Daemon, *, json: bool) -> Non
         for record in records:
             print_record(record, _policy(daemon, record), None)
     if not records and not json:
-        console().print("Nothing was due, or the pass was skipped; see the log above.")
+        console().print("No pass was made.")
     if any(record.thought.review.reasons for record in records):
         raise SystemExit(exits.HELD)
 

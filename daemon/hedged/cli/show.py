@@ -33,13 +33,13 @@ def table(*headers: str, title: str | None = None) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
-    for place, header in enumerate(headers):
+    for header in headers:
         right = header.startswith(">")
         made.add_column(
             header.removeprefix(">"),
             justify="right" if right else "left",
             overflow="fold",
-            no_wrap=right or place == 0,
+            no_wrap=right,
         )
     return made
 

@@ -13,6 +13,7 @@ from hedged.cli.show import console, print_json, settings_of, table
 from hedged.core.gate import Restriction
 from hedged.core.record import Outcome
 from hedged.core.wording import contracts, money, percent
+from hedged.errors import SettingsError
 from hedged.journal.store import Journal
 from hedged.service.ticks import Schedule
 from hedged.settings.model import Settings
@@ -54,15 +55,19 @@ def show_status(config: list[Path], *, json: bool) -> None:
     console().print(f"[dim]{head_id} records, head {head_hash}[/]")
 
 
-def resume(config: list[Path], scope: str) -> None:
+def resume(config: list[Path], scope: str, *, json: bool) -> None:
     """Lift every restriction on *scope*."""
     settings = settings_of(config).settings
-    accounts = tuple(sorted({portfolio.account for portfolio in settings.portfolio}))
-    path = journal_path(settings)
-    journal = Journal.open_for(path, settings.service.mode, accounts, wall_clock)
+    known = ["all", *(portfolio.name for portfolio in settings.portfolio)]
+    if scope not in known:
+        raise SettingsError(f"there is no portfolio {scope!r}; known: {', '.join(known)}")
+    journal = Journal.open_beside(journal_path(settings), wall_clock)
     lifted = journal.lift(scope, "command line")
     journal.close()
-    console().print(f"{lifted} restrictions on {scope} lifted")
+    if json:
+        print_json({"scope": scope, "lifted": lifted})
+    else:
+        console().print(f"{lifted} restrictions on {scope} lifted")
 
 
 def _status(settings: Settings, journal: Journal, portfolio: str) -> PortfolioStatus:

@@ -8,7 +8,7 @@ with a consent and is the only maker of `Approved`, which is all that `execute` 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import combinations
@@ -16,7 +16,7 @@ from typing import Literal
 
 from hedged.core.market import ZERO, Quote, Snapshot
 from hedged.core.plan import Plan, Step
-from hedged.core.wording import money, percent
+from hedged.core.wording import contracts, money, percent
 
 Allows = Literal["all", "reductions", "nothing"]
 
@@ -97,9 +97,20 @@ class Approved:
 
 
 def review(plan: Plan, snapshot: Snapshot, limits: Limits, around: Circumstances) -> Review:
-    """Look at every step; a refusal keeps all its reasons, and refuses the whole plan."""
+    """
+    Look at every step; a refusal keeps all its reasons, and refuses the whole plan.
+
+    A restriction to reductions takes the increases out first, so that the reductions go on.
+    """
+    standing = [r for r in around.restrictions if r.until is None or r.until > around.now]
+    plan = _narrowed(plan, standing)
     reasons = tuple(f"HOLD: {hold}" for hold in around.holds)
     if plan.steps:
+        reasons += tuple(
+            f"restricted to nothing by {restriction.by}: {restriction.reason}"
+            for restriction in standing
+            if restriction.allows == "nothing"
+        )
         reasons += tuple(
             reason
             for check in _CHECKS
@@ -108,21 +119,26 @@ def review(plan: Plan, snapshot: Snapshot, limits: Limits, around: Circumstances
     return Review(plan=plan, cleared=not reasons, reasons=reasons)
 
 
+def _narrowed(plan: Plan, standing: list[Restriction]) -> Plan:
+    """The plan without its increases where a restriction allows reductions only."""
+    why = [
+        f"restricted to reductions by {r.by}: {r.reason}" for r in standing if r.allows == "reductions"
+    ]
+    increases = [step for step in plan.steps if not step.reduce_only]
+    if not why or not increases:
+        return plan
+    left_out = [
+        f"{step.symbol}: {step.side} {contracts(step.contracts)} left out, {why[0]}"
+        for step in increases
+    ]
+    kept = tuple(step for step in plan.steps if step.reduce_only)
+    return replace(plan, steps=kept, notes=(*plan.notes, *left_out))
+
+
 def settle(reviewed: Review, consent: Consent) -> Approved:
     """The steps that may be sent: those of a cleared plan with a granted consent, else none."""
     steps = reviewed.plan.steps if reviewed.cleared and consent.granted else ()
     return Approved(steps=steps, by=consent.by)
-
-
-def _restricted(
-    steps: tuple[Step, ...], _snapshot: Snapshot, _limits: Limits, around: Circumstances
-) -> Iterator[str]:
-    for restriction in around.restrictions:
-        if restriction.until is not None and restriction.until <= around.now:
-            continue
-        increases = any(not step.reduce_only for step in steps)
-        if restriction.allows == "nothing" or (restriction.allows == "reductions" and increases):
-            yield f"restricted to {restriction.allows} by {restriction.by}: {restriction.reason}"
 
 
 def _orders_per_tick(
@@ -159,6 +175,15 @@ def _ages(
         if not 0 <= age <= limits.price_age_s_max:
             yield (
                 f"{step.symbol}: its price is {age:.0f} s old, "
+                f"limits.price_age_s_max is {limits.price_age_s_max}"
+            )
+    for holding in snapshot.holdings:
+        if holding.priced_at is None:
+            continue
+        age = (around.now - holding.priced_at).total_seconds()
+        if not 0 <= age <= limits.price_age_s_max:
+            yield (
+                f"{holding.asset}: its price is {age:.0f} s old, "
                 f"limits.price_age_s_max is {limits.price_age_s_max}"
             )
     age = (around.now - snapshot.at).total_seconds()
@@ -226,7 +251,6 @@ def _reduces(
 
 
 _CHECKS = (
-    _restricted,
     _orders_per_tick,
     _notional,
     _ages,

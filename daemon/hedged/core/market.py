@@ -89,12 +89,18 @@ class OpenOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """A coin that is to be protected; *mark_price* is in the numeraire, None if nobody quotes it."""
+    """
+    A coin that is to be protected.
+
+    *mark_price* is in the numeraire, None if nobody quotes it; *priced_at* is None where the price
+    has no time of its own, as that of the numeraire.
+    """
 
     asset: str
     quantity: Decimal
     mark_price: Decimal | None
     source: str
+    priced_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from hedged.core.guard import Drift
-from hedged.core.market import Instrument, Side, Snapshot, notional, to_tick
+from hedged.core.market import Side, Snapshot, notional, to_lot, to_tick
 from hedged.core.sizing import Wanted, WantedLeg
 from hedged.core.wording import contracts, money
 
@@ -49,19 +49,20 @@ def make_plan(
     """
     if wanted is None or not drift.due:
         return Plan(steps=(), because=drift.because)
-    gaps = [leg for leg in wanted.legs if leg.contracts != leg.held_contracts]
+    gaps = [leg for leg in wanted.legs if _gap(snapshot, leg)]
     notes = tuple(note for leg in gaps if (note := _too_small(snapshot, leg)))
-    steps = [
-        _step(snapshot.instrument(leg.symbol), leg, slippage_bps_max)
-        for leg in gaps
-        if not _too_small(snapshot, leg)
-    ]
+    steps = [_step(snapshot, leg, slippage_bps_max) for leg in gaps if not _too_small(snapshot, leg)]
     ordered = sorted(steps, key=lambda step: not step.reduce_only)
     return Plan(steps=tuple(ordered), because=drift.because, notes=notes)
 
 
-def _step(instrument: Instrument, leg: WantedLeg, slippage_bps_max: Decimal) -> Step:
-    gap = leg.contracts - leg.held_contracts
+def _gap(snapshot: Snapshot, leg: WantedLeg) -> Decimal:
+    """Contracts to trade, positive to buy, in whole lots: a position off the grid leaves dust."""
+    return to_lot(leg.contracts - leg.held_contracts, snapshot.instrument(leg.symbol).lot)
+
+
+def _step(snapshot: Snapshot, leg: WantedLeg, slippage_bps_max: Decimal) -> Step:
+    instrument, gap = snapshot.instrument(leg.symbol), _gap(snapshot, leg)
     side: Side = "sell" if gap < 0 else "buy"
     worst = 1 - slippage_bps_max / BPS if side == "sell" else 1 + slippage_bps_max / BPS
     rounding = ROUND_FLOOR if side == "sell" else ROUND_CEILING
@@ -78,7 +79,7 @@ def _step(instrument: Instrument, leg: WantedLeg, slippage_bps_max: Decimal) -> 
 def _too_small(snapshot: Snapshot, leg: WantedLeg) -> str:
     """Why the venue would not take this leg's order; closing a position wholly is always taken."""
     instrument = snapshot.instrument(leg.symbol)
-    gap = abs(leg.contracts - leg.held_contracts)
+    gap = abs(_gap(snapshot, leg))
     size = abs(notional(instrument, gap, leg.mark_price))
     if leg.contracts == 0:
         return ""

@@ -203,6 +203,8 @@ def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) ->
     executed = before.executed_ratio
     if thought.wanted is not None and _executed(thought, outcomes):
         executed = thought.wanted.target_ratio
+    elif outcomes:
+        executed = None  # neither the old target nor the new one is held now
     return Memory(
         ratio=thought.ratio,
         executed_ratio=executed,

@@ -141,7 +141,10 @@ def parse(text: str) -> Condition:
         said = getattr(error, "msg", None) or "it can't be read"
         raise RuleError(f"not a condition: {said}", text=text, column=column) from None
     visitor = _Visitor(text)
-    expression = visitor.typed(tree.body, "boolean")
+    try:
+        expression = visitor.typed(tree.body, "boolean")
+    except RecursionError:
+        raise RuleError("not a condition: it is nested too deeply", text=text) from None
     return Condition(text=text, expression=expression, names=tuple(dict.fromkeys(visitor.names)))
 
 
@@ -188,12 +191,14 @@ class _Visitor:
 
     def _arithmetic(self, op: ast.operator, left: ast.expr, right: ast.expr) -> pl.Expr:
         a, b = self.typed(left, "number"), self.typed(right, "number")
-        value = a + b if isinstance(op, ast.Add) else a - b if isinstance(op, ast.Sub) else a * b
-        return pl.when(value.is_finite()).then(value)  # overflow is unknown, not infinitely large
+        return a + b if isinstance(op, ast.Add) else a - b if isinstance(op, ast.Sub) else a * b
 
     def _compare(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> pl.Expr:
         a, kind = self.visit(left)
         b = self.typed(right, kind)
+        if kind == "number":
+            # What has overflowed is unknown, not infinitely large; + - * never make it finite again.
+            a, b = (pl.when(side.is_finite()).then(side) for side in (a, b))
         match op:
             case ast.Eq():
                 return a == b

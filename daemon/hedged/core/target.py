@@ -228,7 +228,7 @@ def _status(case: _Case, decider: RuleJudged | None, blocker: str | None) -> tup
     if not case.wants_to_fire:
         if case.must_enter:
             return "waiting", "true when first seen; it fires only after it has been false once"
-        return "holds", "true since an earlier review; it fires when it turns true"
+        return "holds", "true already; it fires when it turns true"
     if decider is not None:
         return "spent", f"used up: {decider.rule} decided"
     if case.cooling_until is not None:

@@ -68,6 +68,10 @@ def _fault(series: Series, bar: str) -> pl.Expr:
             (pl.col("low") > pl.min_horizontal(prices), "has a low above its other prices"),
             (~pl.col("volume").is_finite() | (pl.col("volume") < 0), "has an impossible volume"),
         ]
+        index = pl.col("index_close")
+        checks += [
+            ((~index.is_finite() | (index <= 0)).fill_null(value=False), "has an impossible index")
+        ]
     else:
         value = pl.col("funding_rate" if series == "funding" else "open_interest")
         checks += [(~value.is_finite(), "is no number")]

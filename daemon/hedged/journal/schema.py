@@ -4,7 +4,16 @@ The journal's tables, as `migrations` makes them; a test holds the two together.
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 HEAD = "0001"
 """The revision this program writes."""
@@ -46,6 +55,8 @@ record = Table(
     Column("prev_hash", Text, nullable=False),
     Column("hash", Text, nullable=False),
     UniqueConstraint("portfolio", "tick_id", name="one_record_a_tick"),
+    Index("record_by_portfolio", "portfolio", "id"),
+    Index("record_by_kind", "portfolio", "kind", "id"),
 )
 
 intent = Table(
@@ -63,6 +74,8 @@ intent = Table(
     Column("opened_at", Text, nullable=False),
     Column("outcome", Text),
     Column("resolved_at", Text),
+    Index("intent_by_portfolio", "portfolio", "opened_at"),
+    Index("intent_unresolved", "portfolio", "outcome"),
 )
 
 restriction = Table(

@@ -36,7 +36,7 @@ from hedged.core.record import (
     pack,
     unpack,
 )
-from hedged.errors import JournalBroken, JournalForeign
+from hedged.errors import JournalBroken, JournalError, JournalForeign
 from hedged.journal import schema
 from hedged.journal.chain import GENESIS, Row, hash_of
 from hedged.journal.database import guarded, lock_writer, opened, opened_in_memory
@@ -95,6 +95,20 @@ class Journal:
         return journal
 
     @classmethod
+    def open_beside(cls, path: Path, clock: Callable[[], datetime]) -> Journal:
+        """
+        Open the journal to restrict or lift while the daemon runs; records and intents stay its own.
+
+        Raises
+        ------
+        JournalError
+            When it is missing, locked or damaged.
+        """
+        if not path.exists():
+            raise JournalError(f"there is no journal at {path} yet; `hedged run` makes it")
+        return cls(path, opened(path, read_only=False), clock, None)
+
+    @classmethod
     def open_to_read(cls, path: Path, clock: Callable[[], datetime]) -> Journal:
         """Open the journal to read; a writer may be at work meanwhile. Raises `JournalError`."""
         return cls(path, opened(path, read_only=True), clock, None)
@@ -140,6 +154,7 @@ class Journal:
             select(rows.c.id, rows.c.body)
             .where(rows.c.portfolio == record.portfolio)
             .order_by(rows.c.id.desc())
+            .limit(1)
         ).first()
         if last is None:
             return full.decode()
@@ -158,12 +173,12 @@ class Journal:
         """The full canonical body of a record. Raises `JournalBroken` where it can't be had."""
         with guarded(self.path), self.engine.connect() as connection:
             stored = self._body(connection, row_id).encode()
-            base = base_of(stored)
-            if base is None:
-                return stored
             try:
+                base = base_of(stored)
+                if base is None:
+                    return stored
                 return unpack(stored, self._body(connection, base).encode())
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise JournalBroken(f"record {row_id}: {error}") from error
 
     def record(self, row_id: int) -> CycleRecord:
@@ -279,9 +294,13 @@ class Journal:
             return [_intent(row._mapping) for row in connection.execute(query)]
 
     def usage(self, portfolio: str, tick: Tick, now: datetime) -> Usage:
-        """What *portfolio* has sent since 00:00 UTC, and the orders of this very tick by symbol."""
+        """
+        What *portfolio* has traded since 00:00 UTC, and the orders of this very tick by symbol.
+
+        An order counts with what it filled; one whose outcome is unknown counts whole.
+        """
         table, midnight = schema.intent, now.replace(hour=0, minute=0, second=0, microsecond=0)
-        today = select(table.c.notional).where(
+        today = select(table.c.notional, table.c.body, table.c.outcome).where(
             table.c.portfolio == portfolio, table.c.opened_at >= midnight.isoformat()
         )
         orders = (
@@ -290,9 +309,8 @@ class Journal:
             .group_by(table.c.symbol)
         )
         with guarded(self.path), self.engine.connect() as connection:
-            notionals = connection.execute(today).scalars()
             return Usage(
-                notional_today=sum((Decimal(n) for n in notionals), ZERO),
+                notional_today=sum((_used(row._mapping) for row in connection.execute(today)), ZERO),
                 orders={row.symbol: row.sent for row in connection.execute(orders)},
             )
 
@@ -342,6 +360,15 @@ def _head(connection: Connection) -> tuple[int, str]:
     query = select(table.c.id, table.c.hash).order_by(table.c.id.desc()).limit(1)
     row = connection.execute(query).first()
     return (0, GENESIS) if row is None else (row.id, row.hash)
+
+
+def _used(row: Any) -> Decimal:
+    """The notional that an intent has used up."""
+    whole = Decimal(row["notional"])
+    if row["outcome"] is None:
+        return whole
+    outcome = msgspec.json.decode(row["outcome"], type=Outcome)
+    return whole * outcome.filled / outcome.contracts
 
 
 def _intent(row: Any) -> Intent:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 
 import structlog
 
 from hedged import cycle
 from hedged.core.gate import Restriction
 from hedged.core.record import CycleRecord, Tick, cycle_id
-from hedged.errors import BadData, JournalError, VenueUnavailable
+from hedged.errors import BadData, HedgedError, JournalError, VenueUnavailable
+from hedged.journal.store import Journal
 from hedged.service.ticks import Schedule
 from hedged.wiring import Daemon
 
@@ -26,6 +28,7 @@ UNAVAILABLE_ALERT = 3
 LEAVE_S_MAX = 25.0
 
 OnRecord = Callable[[CycleRecord], None]
+Due = Callable[[Journal, str, datetime], Tick | None]
 
 
 class Service:
@@ -36,6 +39,7 @@ class Service:
         self.schedule = schedule
         self.on_record = on_record
         self.failures: dict[str, int] = {}
+        self.last_error: HedgedError | None = None
         self._leave = asyncio.Event()
 
     def leave(self) -> None:
@@ -48,70 +52,77 @@ class Service:
         loop = asyncio.get_running_loop()
         for stop in stops:
             loop.add_signal_handler(stop, self.leave)
-        head_id, head_hash = self.daemon.journal.head()
-        log.info("service_started", mode=self.daemon.settings.service.mode, head=head_hash,
-                 records=head_id)  # fmt: skip
+        log.info("service_started", mode=self.daemon.settings.service.mode, **self._head())
         try:
             while await self._next(wakes):
                 await self._unless_leaving(self.pass_all())
         finally:
             for stop in stops:
                 loop.remove_signal_handler(stop)
-            head_id, head_hash = self.daemon.journal.head()
-            log.info("service_stopped", records=head_id, head=head_hash)
+            log.info("service_stopped", **self._head())
 
     async def pass_all(self) -> None:
-        """One pass for every portfolio that has one due; a crowd of ticks is never more than that."""
+        """
+        One pass for every portfolio that has one due. A review that fails stays due, and the guard
+        goes on without it.
+        """
+        schedule = self.schedule
         for shell in self.daemon.shells:
-            if self._leave.is_set():
-                return
-            tick = self._due(shell)
-            if tick is not None:
-                await self.pass_one(shell, tick)
+            for due in (schedule.due_review, schedule.due_guard):
+                if self._leave.is_set():
+                    return
+                await self.pass_one(shell, due)
 
-    async def pass_one(self, shell: cycle.Shell, tick: Tick) -> None:
-        """Run one cycle; whatever it raises is dealt with here and stays with this portfolio."""
+    async def pass_one(self, shell: cycle.Shell, due: Due) -> None:
+        """Run the cycle that is due, if any; what it raises is dealt with here, and stays here."""
         portfolio = shell.policy.portfolio
-        structlog.contextvars.bind_contextvars(cycle_id=cycle_id(portfolio, tick))
         try:
-            record = await cycle.run(tick, shell)
+            tick = due(shell.journal, portfolio, shell.clock())
+            if tick is None:
+                return
+            structlog.contextvars.bind_contextvars(cycle_id=cycle_id(portfolio, tick))
+            self._tell(await cycle.run(tick, shell))
+            self.failures.pop(portfolio, None)
         except (VenueUnavailable, BadData) as error:
-            self._count(portfolio, str(error))
+            self._count(portfolio, error)
         except JournalError as error:
-            log.critical("journal_failed", error=str(error))
+            self._journal_failed(error)
         except Exception as error:  # noqa: BLE001 - the service's one catch-all: freeze, go on
             self._freeze(shell, error)
-        else:
-            self.failures.pop(portfolio, None)
-            self._tell(record)
         finally:
             structlog.contextvars.clear_contextvars()
 
-    def _due(self, shell: cycle.Shell) -> Tick | None:
+    def _head(self) -> dict[str, int | str]:
+        """The last record, for the log: its hash, noted there, shows when rows were cut off."""
         try:
-            return self.schedule.due(shell.journal, shell.policy.portfolio, shell.clock())
+            head_id, head_hash = self.daemon.journal.head()
         except JournalError as error:
-            log.critical("journal_failed", error=str(error))
-            return None
+            return {"head": str(error)}
+        return {"record": head_id, "head": head_hash}
 
     def _tell(self, record: CycleRecord) -> None:
-        head_id, head_hash = self.daemon.journal.head()
         for alert in record.thought.judgement.alerts if record.thought.judgement else ():
             log.warning("alert", text=alert)
         for reason in record.thought.review.reasons:
             log.warning("plan_refused", reason=reason)
         say = log.debug if record.quiet else log.info
-        say("cycle_recorded", because=record.because, record=head_id, head=head_hash)
+        say("cycle_recorded", because=record.because, **self._head())
         self.on_record(record)
 
-    def _count(self, portfolio: str, error: str) -> None:
+    def _count(self, portfolio: str, error: HedgedError) -> None:
+        self.last_error = error
         count = self.failures[portfolio] = self.failures.get(portfolio, 0) + 1
         say = log.error if count >= UNAVAILABLE_ALERT else log.warning
-        say("pass_skipped", error=error, in_a_row=count)
+        say("pass_skipped", error=str(error), in_a_row=count)
+
+    def _journal_failed(self, error: JournalError) -> None:
+        self.last_error = error
+        log.critical("journal_failed", error=str(error))
 
     def _freeze(self, shell: cycle.Shell, error: Exception) -> None:
         """Nothing more is sent for this portfolio until a person lifts it; it survives a restart."""
         log.critical("portfolio_frozen", exc_info=error)
+        self.last_error = HedgedError(f"{shell.policy.portfolio} is frozen: {error!r}")
         portfolio, now = shell.policy.portfolio, shell.clock()
         reason = f"unexpected {type(error).__name__}: {error}"
         try:
@@ -121,7 +132,7 @@ class Service:
                 Restriction(scope=portfolio, allows="nothing", reason=reason, by="hedged", at=now)
             )
         except JournalError as failed:
-            log.critical("journal_failed", error=str(failed))
+            self._journal_failed(failed)
 
     async def _next(self, wakes: AsyncIterator[None]) -> bool:
         """Wait for the next wake; False when there is none, or someone asked to leave."""

@@ -17,6 +17,8 @@ from hedged.errors import SettingsError
 from hedged.journal.store import Journal
 from hedged.settings import sections
 
+EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+
 # How far back the latest scheduled instant is looked for, the nearest first.
 _LOOK_BACK = tuple(timedelta(days=days) for days in (1 / 24, 1, 8, 32, 366, 5 * 366))
 
@@ -42,6 +44,8 @@ class Schedule:
         self.delay = settings.settle_delay
         self.review = _review_trigger(settings.review)
         self.guard = _guard_trigger(settings.guard_every)
+        if self.review.get_next_fire_time(None, EPOCH) is None:
+            raise SettingsError(f"schedule.review: {settings.review!r} never comes")
 
     @property
     def triggers(self) -> tuple[Settled, Settled]:
@@ -55,23 +59,26 @@ class Schedule:
         return min((at for at in times if at is not None), default=None)
 
     def due(self, journal: Journal, portfolio: str, now: datetime) -> Tick | None:
-        """
-        The pass that is due for *portfolio* at *now*: the latest review that has no record yet, or a
-        guard pass when none of any kind was made since the last guard instant.
-        """
-        settled = now - self.delay
-        review_at = _latest(self.review, settled)
-        if review_at is not None:
-            tick = Tick(kind="review", cadence=self.review_name, scheduled_at=review_at)
-            if not journal.has(portfolio, tick.id):
-                return tick
-        guard_at = _latest(self.guard, settled)
-        if guard_at is None:
+        """The pass that is due for *portfolio* at *now*: a review before a guard pass."""
+        return self.due_review(journal, portfolio, now) or self.due_guard(journal, portfolio, now)
+
+    def due_review(self, journal: Journal, portfolio: str, now: datetime) -> Tick | None:
+        """The latest review that should have been by *now*, unless it has its record already."""
+        at = _latest(self.review, now - self.delay)
+        if at is None:
             return None
-        tick = Tick(kind="guard", cadence="guard", scheduled_at=guard_at)
+        tick = Tick(kind="review", cadence=self.review_name, scheduled_at=at)
+        return None if journal.has(portfolio, tick.id) else tick
+
+    def due_guard(self, journal: Journal, portfolio: str, now: datetime) -> Tick | None:
+        """The latest guard instant, unless a pass of any kind was made since."""
+        at = _latest(self.guard, now - self.delay)
+        if at is None:
+            return None
+        tick = Tick(kind="guard", cadence="guard", scheduled_at=at)
         last = journal.last_pass_at(portfolio)
         # A last pass later than now means that the clock stepped back: then only the id tells.
-        passed_since = last is not None and guard_at + self.delay <= last <= now
+        passed_since = last is not None and at + self.delay <= last <= now
         return None if passed_since or journal.has(portfolio, tick.id) else tick
 
 
@@ -96,10 +103,7 @@ def _review_trigger(review: str) -> CronTrigger:
     }
     if review in named:
         return CronTrigger(**named[review], timezone=UTC)
-    try:
-        return CronTrigger.from_crontab(review.removeprefix("cron:").strip(), timezone=UTC)
-    except ValueError as error:
-        raise SettingsError(f"schedule.review: {review!r}: {error}") from None
+    return CronTrigger.from_crontab(review.removeprefix("cron:").strip(), timezone=UTC)
 
 
 def _guard_trigger(every: timedelta) -> CronTrigger:

@@ -58,9 +58,10 @@ def load(files: Sequence[Path], environ: Mapping[str, str]) -> Loaded:
     SettingsError
         When anything is missing, unknown or out of bounds; all faults are told at once.
     """
-    layers = [_from_file(path) for path in files or [DEFAULT_FILE]]
+    named = list(files) or [DEFAULT_FILE]
+    layers = [_beside(named[0]), *(_from_file(path) for path in named)]
     layers.append(_from_environment(environ))
-    origins = {key: layer.origin for layer in layers for key in _leaves(layer.values)}
+    origins = {key: layer.origin for layer in layers[1:] for key in _leaves(layer.values)}
 
     class Layered(Settings):
         @classmethod
@@ -92,6 +93,11 @@ class _Source(PydanticBaseSettingsSource):
         return self.layer.values
 
 
+def _beside(path: Path) -> Layer:
+    """The default folder of the state lies beside the first settings file, wherever one starts."""
+    return Layer(origin="default", values={"service": {"state_dir": str(path.parent / "state")}})
+
+
 def _from_file(path: Path) -> Layer:
     try:
         values = tomllib.loads(path.read_text(), parse_float=_number)
@@ -106,7 +112,7 @@ def _from_file(path: Path) -> Layer:
         if not isinstance(table, dict) or not isinstance(table.get(key), str):
             continue
         if (section, key, table[key]) != ("venue", "data", "demo"):
-            table[key] = str(path.parent / table[key])
+            table[key] = str(path.parent / Path(table[key]).expanduser())
     return Layer(origin=str(path), values=values)
 
 
@@ -133,6 +139,10 @@ def _from_environment(environ: Mapping[str, str]) -> Layer:
         table = values
         for parent in parents:
             table = table.setdefault(parent, {})
+            if not isinstance(table, dict):
+                raise SettingsError(f"environment: {name} is below a key that is set to a value")
+        if isinstance(table.get(leaf), dict):
+            raise SettingsError(f"environment: {name} is a table, other variables set keys of it")
         table[leaf] = _parsed(given)
     return Layer(origin="environment", values=values)
 

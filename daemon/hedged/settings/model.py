@@ -16,6 +16,7 @@ from hedged.settings.sections import (
     Hedge,
     Instrument,
     LimitsSection,
+    Name,
     Paper,
     Portfolio,
     Rule,
@@ -41,12 +42,22 @@ class Settings(BaseSettings):
     hedge: Hedge | None = None
     rule: tuple[Rule, ...] = ()
     instrument: Annotated[tuple[Instrument, ...], Field(min_length=1)]
-    account: tuple[Account, ...] = ()
+    account: dict[Name, Account] = Field(
+        default_factory=dict, description="a table an account, by its name"
+    )
     portfolio: Annotated[tuple[Portfolio, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        for check in (_unique_names, _legs_listed, _one_owner, _linear, _seeded):
+        for check in (
+            _unique_names,
+            _known_accounts,
+            _legs_listed,
+            _one_owner,
+            _linear,
+            _one_currency,
+            _seeded,
+        ):
             check(self)
         return self
 
@@ -70,7 +81,6 @@ def _unique_names(settings: Settings) -> None:
     groups = {
         "portfolio": [p.name for p in settings.portfolio],
         "instrument": [i.symbol for i in settings.instrument],
-        "account": [a.name for a in settings.account],
         "rule": [r.name for r in settings.rule],
         **{f"rule of {p.name}": [r.name for r in p.rule or ()] for p in settings.portfolio},
     }
@@ -104,8 +114,40 @@ def _one_owner(settings: Settings) -> None:
 
 def _linear(settings: Settings) -> None:
     for instrument in settings.instrument:
-        if instrument.inverse:
+        base, _, settle = currencies(instrument.symbol)
+        if instrument.inverse or settle == base:
             raise ValueError(f"{instrument.symbol} is inverse; the paper account is linear only")
+
+
+def _one_currency(settings: Settings) -> None:
+    """Everything is counted in the numeraire, and every conversion is a quoted price in it."""
+    for portfolio in settings.portfolio:
+        numeraire = portfolio.numeraire
+        for leg in settings.hedge_of(portfolio).legs:
+            if currencies(leg.symbol)[1:] != (numeraire, numeraire):
+                raise ValueError(
+                    f"leg {leg.symbol} of {portfolio.name} is not in its numeraire {numeraire}"
+                )
+        for holding in portfolio.holding:
+            symbol = holding.price_symbol
+            if symbol and currencies(symbol)[:2] != (holding.asset, numeraire):
+                raise ValueError(f"price_symbol {symbol} does not price {holding.asset} in {numeraire}")
+
+
+def currencies(symbol: str) -> tuple[str, str, str]:
+    """Base, quote and settle currency of a symbol."""
+    pair, _, settle = symbol.partition(":")
+    base, _, quote = pair.partition("/")
+    return base, quote, settle.partition("-")[0]
+
+
+def _known_accounts(settings: Settings) -> None:
+    for portfolio in settings.portfolio:
+        if settings.account and portfolio.account not in settings.account:
+            raise ValueError(
+                f"portfolio {portfolio.name} is on account {portfolio.account}, and there is no "
+                f"[account.{portfolio.account}]"
+            )
 
 
 def _seeded(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from hedged.core.rules import Action, Rule
 from hedged.core.sizing import HedgeLeg
 from hedged.core.target import RatioPolicy
 from hedged.settings import sections
-from hedged.settings.model import Settings
+from hedged.settings.model import Settings, currencies
 
 
 def policy_of(settings: Settings, portfolio: sections.Portfolio) -> Policy:
@@ -46,13 +46,12 @@ def policy_of(settings: Settings, portfolio: sections.Portfolio) -> Policy:
 
 def instrument_of(instrument: sections.Instrument) -> market.Instrument:
     """The core's instrument; its currencies are read off the symbol."""
-    pair, _, settle = instrument.symbol.partition(":")
-    base, _, quote = pair.partition("/")
+    base, quote, settle = currencies(instrument.symbol)
     return market.Instrument(
         symbol=instrument.symbol,
         base=base,
         quote=quote,
-        settle=settle.partition("-")[0],
+        settle=settle,
         contract_multiplier=instrument.contract_multiplier,
         lot=instrument.lot,
         tick=instrument.tick,

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from apscheduler.triggers.cron import CronTrigger
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -34,6 +35,7 @@ from hedged.core.rules import Verb, parse
 from hedged.errors import RuleError
 
 _DURATION = re.compile(r"^(\d+)(s|m|h|d|w)$")
+DURATION_S_MAX = 10 * 366 * 86400
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 VERBS: tuple[Verb, ...] = ("set_to", "raise_to", "lower_to", "raise_by", "lower_by", "scale_by")
 
@@ -50,7 +52,10 @@ def _duration(value: Any) -> Any:
     matched = _DURATION.match(value) if isinstance(value, str) else None
     if matched is None:
         raise ValueError("write a duration such as '30s', '5m', '8h', '1d' or '4w'")
-    return timedelta(seconds=int(matched[1]) * _SECONDS[matched[2]])
+    seconds = int(matched[1][:12]) * _SECONDS[matched[2]]
+    if seconds > DURATION_S_MAX:
+        raise ValueError("a duration is at most ten years")
+    return timedelta(seconds=seconds)
 
 
 def _utc(value: datetime) -> datetime:
@@ -115,6 +120,12 @@ class Schedule(Section):
                 f"name the weekday ('mon'), not {fields[4]!r}: numbers start on different days in "
                 "different programs"
             )
+        if fields[2] != "*" and fields[4] != "*":
+            raise ValueError("give a day of the month or a weekday, not both")
+        try:
+            CronTrigger.from_crontab(" ".join(fields), timezone=UTC)
+        except ValueError as error:
+            raise ValueError(f"{value!r}: {error}") from None
         return value
 
     @field_validator("guard_every")
@@ -215,7 +226,7 @@ class Signal(Section):
 
 class Leg(Section):
     symbol: Symbol
-    weight: Positive = Decimal(1)
+    weight: NotNegative = Field(Decimal(1), description="share of the hedge; 0 closes the leg")
 
 
 class Hedge(Section):
@@ -236,11 +247,15 @@ class Hedge(Section):
         symbols = [leg.symbol for leg in self.legs]
         if len(set(symbols)) != len(symbols):
             raise ValueError("each symbol may be one leg only")
+        if not any(leg.weight for leg in self.legs):
+            raise ValueError("give at least one leg a weight above 0")
         return self
 
 
 class LimitsSection(Section):
-    orders_per_tick_max: Annotated[int, Field(ge=1, le=ORDERS_PER_TICK_CEILING)] = 2
+    orders_per_tick_max: Annotated[
+        int, BeforeValidator(_no_bool), Field(ge=1, le=ORDERS_PER_TICK_CEILING)
+    ] = 2
     order_notional_max: Annotated[Number, Field(gt=0, le=NOTIONAL_PER_ORDER_CEILING)] = Decimal(250_000)
     day_notional_max: Annotated[Number, Field(gt=0, le=NOTIONAL_PER_DAY_CEILING)] = Decimal(1_000_000)
     price_age_s_max: Annotated[Number, Field(gt=0, le=172_800)] = Decimal(30)
@@ -292,7 +307,6 @@ class HoldingSection(Section):
 
 
 class Account(Section):
-    name: Name
     api_key: SecretStr | None = Field(None, description="not used on recorded history")
     api_secret: SecretStr | None = Field(None, description="not used on recorded history")
 

@@ -42,6 +42,9 @@ def _walk(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from _walk(getattr(value, name), f"{prefix}.{name}" if prefix else name)
+    elif isinstance(value, dict) and any(isinstance(item, BaseModel) for item in value.values()):
+        for name, item in value.items():
+            yield from _walk(item, f"{prefix}.{name}")
     elif isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value):
         for i, item in enumerate(value):
             yield from _walk(item, f"{prefix}.{i}")

@@ -63,6 +63,11 @@ class Ledger:
         self.events.append(event)
         return event
 
+    def settle(self) -> None:
+        """Put on disk what is staged, the account standing where it was. See `commit`."""
+        if self._written < len(self.events) and self.advanced_to is not None:
+            self.commit(self.advanced_to)
+
     def commit(self, advanced_to: datetime) -> None:
         """
         Put all staged events and the instant the account was carried to on disk, as one transaction.

@@ -97,6 +97,12 @@ class PaperVenue:
         """Fill at the next open, or say why not; an id that was used before only shows its outcome."""
         known = self.account.outcomes.get(order.client_order_id)
         if known is not None:
+            if (known.symbol, known.side, known.contracts) != (
+                order.symbol,
+                order.side,
+                order.contracts,
+            ):
+                raise VenueRefused(f"the id {order.client_order_id} belongs to another order")
             return known
         now = self.clock()
         self.account.advance(now)
@@ -105,12 +111,13 @@ class PaperVenue:
         if fill is not None:
             self.account.add("fill", f"fill {order.client_order_id}", fill)
         try:
-            self.account.ledger.commit(now)
+            self.account.ledger.settle()
         except VenueUnavailable as error:
             raise OutcomeUnknown(str(error)) from error
         return outcome
 
     async def lookup(self, client_order_id: str, symbol: str) -> Outcome | None:
+        self.account.ledger.settle()  # what is told must be on disk first
         return self.account.outcomes.get(client_order_id)
 
     async def close(self) -> None:
@@ -126,13 +133,25 @@ class PaperVenue:
         price = self._fill_price(instrument, order, trading.open_price)
         if (price < order.limit_price) if order.side == "sell" else (price > order.limit_price):
             return _outcome(order, reason=f"{price} is beyond the limit price"), None
-        cap = to_lot(trading.volume * self.account.terms.volume_share_max, instrument.lot)
-        filled = min(order.contracts, cap)
+        filled = min(order.contracts, self._fillable(instrument, trading))
         self._refuse(instrument, order, trading.open_price, filled)
         if filled == 0:
             return _outcome(order, reason="the bar has no volume for it"), None
         fill = self._fill(instrument, order, trading, filled, price, now)
         return _outcome(order, filled=filled, fill_price=price, fee=fill.fee), fill
+
+    def _fillable(self, instrument: Instrument, trading: Trading) -> Decimal:
+        """What is left of our share of the bar's volume, in whole lots."""
+        taken = sum(
+            (
+                fill.contracts
+                for fill in self.account.fills
+                if fill.symbol == instrument.symbol and fill.at >= trading.since
+            ),
+            ZERO,
+        )
+        share = trading.volume / instrument.contract_multiplier * self.account.terms.volume_share_max
+        return max(ZERO, to_lot(share - taken, instrument.lot))
 
     def _fill(
         self,
@@ -195,19 +214,20 @@ class PaperVenue:
             raise VenueUnavailable(
                 f"{symbol} has no price that is fresh enough at {now:%Y-%m-%d %H:%M}"
             )
-        half = quote.mark_price * self.account.terms.half_spread_bps / BPS
-        if quote.bid_price is not None:
+        if quote.bid_price is not None or quote.index_price is not None:
             return quote
+        half = quote.mark_price * self.account.terms.half_spread_bps / BPS
         return replace(quote, bid_price=quote.mark_price - half, ask_price=quote.mark_price + half)
 
     def _holding(self, asset: str, quantity: Decimal, now: datetime) -> Holding:
-        price: Decimal | None
+        price, priced_at = None, None
         if asset == self.portfolio.numeraire:
             price = Decimal(1)
-        else:
-            quote = self.market.quote(self.portfolio.price_symbols[asset], now)
-            price = quote.mark_price if quote else None
-        return Holding(asset=asset, quantity=quantity, mark_price=price, source="settings")
+        elif quote := self.market.quote(self.portfolio.price_symbols[asset], now):
+            price, priced_at = quote.mark_price, quote.at
+        return Holding(
+            asset=asset, quantity=quantity, mark_price=price, source="settings", priced_at=priced_at
+        )
 
 
 def _outcome(

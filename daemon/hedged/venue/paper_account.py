@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
 from hedged.core.margin import maintenance_margin, rise_to_liquidation
@@ -47,27 +47,41 @@ class PaperAccount:
     """The account folded from its ledger; linear contracts, one settle currency."""
 
     def __init__(
-        self, market: Market, ledger: Ledger, terms: PaperTerms, instruments: tuple[Instrument, ...]
+        self,
+        market: Market,
+        ledger: Ledger,
+        terms: PaperTerms,
+        instruments: tuple[Instrument, ...],
+        lag: timedelta = timedelta(0),
     ) -> None:
         self.market = market
         self.ledger = ledger
         self.terms = terms
+        self.lag = lag
         self.instruments = {i.symbol: i for i in instruments}
         self.wallet = ZERO
         self.positions: dict[str, Position] = {}
         self.outcomes: dict[str, Outcome] = {}
+        self.fills: list[Fill] = []
         for event in ledger.events:
             self._apply(event)
 
     def advance(self, now: datetime) -> None:
-        """Carry the account from where it was to *now*; a clock that steps back changes nothing."""
-        since = self.ledger.advanced_to
+        """
+        Carry the account from where it was to *now*; a clock that steps back changes nothing.
+
+        In real time it stays `lag` behind, so that what settled just now is recorded when it is booked.
+        """
+        since, until = self.ledger.advanced_to, now - self.lag
         if since is None:
             self.add("flow", "collateral", Flow(at=now, amount=self.terms.collateral))
-            self.ledger.commit(now)
-            return
-        if now <= since:
-            return
+            self.ledger.commit(until)
+        elif until > since:
+            self._pass_time(since, until)
+            self.ledger.commit(until)
+
+    def _pass_time(self, since: datetime, now: datetime) -> None:
+        """What happened in (since, now], in its order: bars first, then the funding of that instant."""
         bars = {s: self.market.closed_bars(s, since, now) for s in self.instruments}
         funding = [
             (settled.at, symbol, settled.funding_rate)
@@ -83,7 +97,6 @@ class PaperAccount:
                 if settled_at == at:
                     self._book_funding(symbol, rate, at)
             before = at
-        self.ledger.commit(now)
 
     def add(self, kind: Kind, key: str, value: Value) -> None:
         """Put an event into the book and let it take effect; `Ledger.commit` makes it last."""
@@ -93,6 +106,11 @@ class PaperAccount:
         """Signed contracts held."""
         position = self.positions.get(symbol)
         return position.contracts if position else ZERO
+
+    def _held_before(self, symbol: str, at: datetime) -> Decimal:
+        """Signed contracts held before any fill at or after *at*."""
+        later = (f.signed_contracts for f in self.fills if f.symbol == symbol and f.at >= at)
+        return self.held(symbol) - sum(later, ZERO)
 
     def marks(self, at: datetime) -> dict[str, Decimal]:
         """The last close of every instrument that has one."""
@@ -121,7 +139,7 @@ class PaperAccount:
 
     def _book_funding(self, symbol: str, rate: Decimal | None, at: datetime) -> None:
         """``amount = -contracts * multiplier * last close * rate``: a short receives when positive."""
-        held, close = self.held(symbol), self.market.close_at(symbol, at)
+        held, close = self._held_before(symbol, at), self.market.close_at(symbol, at)
         if held == 0:
             return
         key = f"funding {symbol} {at.isoformat()}"
@@ -166,6 +184,7 @@ class PaperAccount:
             case Flow(amount=amount) | FundingPayment(amount=amount):
                 self.wallet += amount
             case Fill() as fill:
+                self.fills.append(fill)
                 self._apply_fill(fill)
             case Outcome() as outcome:
                 self.outcomes[outcome.client_order_id] = outcome

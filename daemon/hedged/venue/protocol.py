@@ -30,8 +30,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trading:
-    """What an order sent now meets: the open of the bar after the last closed one, its volume."""
+    """What an order sent now meets: the bar after the last closed one, open *since* then."""
 
+    since: datetime
     open_price: Decimal
     index_price: Decimal | None
     volume: Decimal

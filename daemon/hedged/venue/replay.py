@@ -19,7 +19,7 @@ from hedged.core.market import Quote
 from hedged.core.metrics import Series, bar_seconds
 from hedged.core.metrics.history import SCHEMAS
 from hedged.errors import VenueUnavailable
-from hedged.history.rows import time_column
+from hedged.history.rows import accept, time_column
 from hedged.history.store import HistoryStore
 from hedged.venue.protocol import ClosedBar, SettledFunding, Trading
 
@@ -85,11 +85,19 @@ class ReplayMarket:
     def trading(self, symbol: str, now: datetime) -> Trading | None:
         bars = self._loaded(symbol)
         place = bisect_right(bars.close_times, now)
-        if place == len(bars.rows) or bars.close_times[place] - self.step > now:
+        last = bars.rows[place - 1] if place else None
+        index = last["index_close"] if last else None
+        if place < len(bars.rows) and bars.close_times[place] - self.step <= now:
+            row, price = bars.rows[place], bars.rows[place]["open"]
+            since = bars.close_times[place] - self.step
+        elif self.reload and last and now - bars.close_times[place - 1] <= self.step:
+            # In real time the bar in progress is not recorded yet; the last close is its open.
+            row, price, since = last, last["close"], bars.close_times[place - 1]
+        else:
             return None
-        row, index = bars.rows[place], bars.rows[place - 1]["index_close"] if place else None
         return Trading(
-            open_price=_decimal(row["open"]),
+            since=since,
+            open_price=_decimal(price),
             index_price=None if index is None else _decimal(index),
             volume=_decimal(row["volume"]),
         )
@@ -148,7 +156,8 @@ class ReplayMarket:
 
     def _loaded(self, symbol: str) -> _Bars:
         if symbol not in self._bars:
-            frame = self.store.read(symbol, "bars", self.bar)
+            recorded = self.store.read(symbol, "bars", self.bar)
+            frame = accept(recorded, recorded.clear(), "bars", self.bar).rows
             times = [opened + self.step for opened in frame["open_time"].to_list()]
             self._bars[symbol] = _Bars(times, frame.to_dicts())
         return self._bars[symbol]

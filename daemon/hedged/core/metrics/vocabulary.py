@@ -132,7 +132,7 @@ def find(name: str) -> Metric | None:
 def nearest(name: str) -> str | None:
     """The known name most like *name*, with its window kept: ``smaa_50`` gives ``sma_50``."""
     matched = _SUFFIX.match(name)
-    n = matched["n"] if matched else "20"
+    n = str(min(int(matched["n"]), N_MAX)) if matched else "20"
     known = [f.name.removesuffix("_n") + f"_{n}" if f.windowed else f.name for f in vocabulary()]
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return close[0] if close else None

@@ -45,6 +45,13 @@ def upgrade() -> None:
         *(_text(n) for n in ("scope", "body")),
         *(_text(n, nullable=True) for n in ("lifted_at", "lifted_by")),
     )
+    for name, table, columns in (
+        ("record_by_portfolio", "record", ["portfolio", "id"]),
+        ("record_by_kind", "record", ["portfolio", "kind", "id"]),
+        ("intent_by_portfolio", "intent", ["portfolio", "opened_at"]),
+        ("intent_unresolved", "intent", ["portfolio", "outcome"]),
+    ):
+        op.create_index(name, table, columns)
     for table in ("record", "policy"):
         for change in ("UPDATE", "DELETE"):
             op.execute(
