@@ -13,7 +13,7 @@ import logging
 import sys
 from collections.abc import Iterable
 from typing import TextIO
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -39,9 +39,18 @@ def _forms(secret: str) -> set[str]:
     if len(secret) < SECRET_LENGTH_MIN:
         return {secret} if secret else set()
     raw = secret.encode()
-    encoded = base64.b64encode(raw).decode().rstrip("=")
-    forms = {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), raw.hex(), encoded}
-    return {form for form in forms if form}
+    said = _spoken(secret)
+    for form in tuple(said):  # a body of JSON within a line of JSON, a repr within a repr
+        said |= _spoken(form)
+    binary = {base64.b64encode(raw), base64.urlsafe_b64encode(raw)}
+    encoded = {form.decode().rstrip("=") for form in binary}
+    return said | encoded | {quote(secret, safe=""), quote_plus(secret), raw.hex(), raw.hex().upper()}
+
+
+def _spoken(text: str) -> set[str]:
+    """*text* as it stands, and as JSON and Python write it between quotes."""
+    written = (json.dumps(text), json.dumps(text, ensure_ascii=False), repr(text))
+    return {text, *(form[1:-1] for form in written)}
 
 
 def configure(level: str, style: str, secrets: Iterable[str], stream: TextIO | None = None) -> None:
@@ -81,5 +90,10 @@ class _Handed(logging.Handler):
     """Hands what libraries log to the same pipeline, so that it is redacted too."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError):
+            message = f"{record.msg} {record.args}"
+        level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
         event = structlog.get_logger(library=record.name)
-        event.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+        event.log(level, message, exc_info=record.exc_info)

@@ -24,7 +24,7 @@ from hedged.history.store import HistoryStore
 from hedged.journal.store import Journal
 from hedged.settings.model import Settings
 from hedged.settings.policies import instrument_of, policy_of
-from hedged.settings.sections import Portfolio
+from hedged.settings.sections import HoldingSection, Portfolio
 from hedged.venue.ledger import Ledger
 from hedged.venue.paper import PaperPortfolio, PaperVenue
 from hedged.venue.paper_account import PaperAccount, PaperTerms
@@ -189,10 +189,15 @@ def _paper_portfolio(portfolio: Portfolio) -> PaperPortfolio:
         numeraire=numeraire,
         quantities=tuple((holding.asset, holding.quantity) for holding in portfolio.holding),
         price_symbols={
-            holding.asset: holding.price_symbol or f"{holding.asset}/{numeraire}:{numeraire}"
-            for holding in portfolio.holding
+            holding.asset: price_symbol(portfolio, holding) for holding in portfolio.holding
         },
     )
+
+
+def price_symbol(portfolio: Portfolio, holding: HoldingSection) -> str:
+    """Where a holding's price is found."""
+    numeraire = portfolio.numeraire
+    return holding.price_symbol or f"{holding.asset}/{numeraire}:{numeraire}"
 
 
 def check_served(policy: Policy, market: ReplayMarket) -> None:
@@ -205,6 +210,11 @@ def check_served(policy: Policy, market: ReplayMarket) -> None:
         Naming the rule, the metric and what is not recorded.
     """
     symbol, seed = policy.signal.symbol, policy.signal.ath_seed
+    if policy.signal.bar != market.bar:
+        raise SettingsError(
+            f"portfolio {policy.portfolio} has signal.bar {policy.signal.bar}; the recorded history is "
+            f"read in bars of {market.bar}, the common signal.bar"
+        )
     bars = market.store.read(symbol, "bars", market.bar)
     if seed is not None and bars.height and seed.date >= bars["open_time"][0].date():
         raise SettingsError(

@@ -66,7 +66,7 @@ def common(
     """Protects a crypto portfolio with short index futures, unattended."""
 
 
-@app.command()
+@app.command(short_help="Run the cycle on paper over shipped history, offline.")
 def demo(
     folder: Annotated[
         Path, typer.Option("--dir", metavar="DIR", help="Where the demo keeps its journal.")
@@ -83,7 +83,7 @@ def demo(
     run_demo(folder, json=json)
 
 
-@app.command()
+@app.command(short_help="Run the daemon until it is told to stop.")
 def run(
     config: Config = None,
     once: Annotated[bool, typer.Option("--once", help="Make what is due now, then leave.")] = False,
@@ -111,7 +111,7 @@ def plan(config: Config = None, json: Json = False) -> None:
     show_plan(config or [], json=json)
 
 
-@app.command()
+@app.command(short_help="Show the hedge, the reviews, and what restricts it.")
 def status(config: Config = None, json: Json = False) -> None:
     """
     Show the hedge, the last review and the next, and what restricts it.
@@ -123,7 +123,7 @@ def status(config: Config = None, json: Json = False) -> None:
     show_status(config or [], json=json)
 
 
-@app.command()
+@app.command(short_help="Tell why a decision came out as it did.")
 def explain(
     record_id: Annotated[
         int | None, typer.Argument(metavar="[ID]", help="A record; default: the last review.")
@@ -190,7 +190,7 @@ def journal_replay(
     replay_journal(config or [], record_id, json=json)
 
 
-@rules_app.command("metrics")
+@rules_app.command("metrics", short_help="Print every metric that a rule may name.")
 def rules_metrics(json: Json = False) -> None:
     """
     Print every metric a rule may name: unit, formula, warm-up, section of the source.
@@ -202,7 +202,7 @@ def rules_metrics(json: Json = False) -> None:
     show_metrics(json=json)
 
 
-@config_app.command("show")
+@config_app.command("show", short_help="Print the settings in force, and their origins.")
 def config_show(config: Config = None, json: Json = False) -> None:
     """
     Print the settings in force, secrets hidden, and where each value comes from.
@@ -215,7 +215,7 @@ def config_show(config: Config = None, json: Json = False) -> None:
 
 
 @config_app.command("schema")
-def config_schema() -> None:
+def config_schema(json: Json = True) -> None:
     """
     Print the JSON schema of the settings, for editors.
 
@@ -226,7 +226,7 @@ def config_schema() -> None:
     show_schema()
 
 
-@stop_app.command("resume")
+@stop_app.command("resume", short_help="Lift every restriction on a portfolio.")
 def stop_resume(
     scope: Annotated[str, typer.Argument(help="The portfolio, or 'all'.")],
     config: Config = None,

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -24,9 +24,10 @@ from hedged.journal.chain import verify
 from hedged.journal.store import Journal
 from hedged.service.ticks import Schedule
 from hedged.settings.load import Loaded
+from hedged.settings.model import Settings
 from hedged.settings.policies import policy_of
 from hedged.venue.replay import ReplayMarket
-from hedged.wiring import check_served, journal_path, recorded_market, wall_clock
+from hedged.wiring import check_served, journal_path, price_symbol, recorded_market, wall_clock
 
 DISK_FREE_MIN = 100 * 2**20
 # No clock that is right shows a time before this program was written.
@@ -73,6 +74,7 @@ def _findings(loaded: Loaded) -> Iterator[Finding]:
         for policy in policies:
             yield _tried(f"rules of {policy.portfolio}", partial(_rules, policy, market))
             yield from _series(policy, market)
+            yield from _prices(settings, policy, market)
     except HedgedError as error:
         yield Finding(what="data", result="FAILED", said=str(error))
     yield _tried("journal", lambda: _journal(loaded))
@@ -89,8 +91,8 @@ def _tried(what: str, look: Callable[[], str]) -> Finding:
 
 def _next_review(loaded: Loaded) -> str:
     schedule = Schedule(loaded.settings.schedule)
-    clock = loaded.settings.venue.start or wall_clock()
-    at = schedule.next_wake(clock)
+    start = loaded.settings.venue.start or wall_clock()
+    at = schedule.next_wake(start - timedelta(microseconds=1))
     return f"{schedule.review_name} reviews; the first wake is {at:%Y-%m-%d %H:%M} UTC"
 
 
@@ -110,6 +112,17 @@ def _series(policy: Policy, market: ReplayMarket) -> Iterator[Finding]:
         gaps = spanned - bars.height
         said = f"{bars.height} bars, {first:%Y-%m-%d} to {last:%Y-%m-%d}, {gaps} missing"
         yield Finding(what=symbol, result="warning" if gaps else "ok", said=said)
+
+
+def _prices(settings: Settings, policy: Policy, market: ReplayMarket) -> Iterator[Finding]:
+    """Holdings that count and that nobody prices: every pass would hold."""
+    portfolio = next(p for p in settings.portfolio if p.name == policy.portfolio)
+    free = policy.exposure.cash | policy.exposure.ignore | policy.exposure.unpriced_max.keys()
+    for holding in portfolio.holding:
+        symbol = price_symbol(portfolio, holding)
+        if holding.asset not in free and not market.records(symbol, "close"):
+            said = f"no bars of {symbol} are recorded, so it has no price and every pass would hold"
+            yield Finding(what=holding.asset, result="FAILED", said=said)
 
 
 def _journal(loaded: Loaded) -> str:

@@ -14,7 +14,7 @@ from hedged.cli.show import console, print_json, settings_of, table
 from hedged.core.record import CycleRecord, Policy
 from hedged.core.target import Judgement
 from hedged.core.wording import contracts, money, percent
-from hedged.errors import JournalError
+from hedged.errors import JournalError, SettingsError
 from hedged.journal.store import Journal
 from hedged.wiring import journal_path, wall_clock
 
@@ -36,6 +36,9 @@ def explain_record(
 ) -> None:
     """Print one record; by default the last review."""
     settings = settings_of(config).settings
+    named = [known.name for known in settings.portfolio]
+    if portfolio is not None and portfolio not in named:
+        raise SettingsError(f"there is no portfolio {portfolio!r}; there are {', '.join(named)}")
     journal = Journal.open_to_read(journal_path(settings), wall_clock)
     try:
         ids = journal.row_ids(portfolio, None if record_id else "review")
@@ -133,7 +136,7 @@ def _hedge(out: Console, record: CycleRecord) -> None:
         out.print(f"\nNo position is wanted: {escape(drift.because)}.")
         return
     made = table(
-        "leg", ">mark", ">held", ">wanted", ">exact", ">wanted value", ">left by rounding",
+        "leg", ">mark", ">held", ">wanted", ">exact", ">wanted value", ">rounded off",
         title="\nThe hedge, in contracts (short is negative)",
     )  # fmt: skip
     for leg in wanted.legs:

@@ -5,6 +5,7 @@ Files that are never half-written: written aside, synced, renamed, and the folde
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -30,9 +31,11 @@ def write_parquet(path: Path, frame: pl.DataFrame) -> None:
             os.fsync(file.fileno())
         aside.replace(path)
         _sync_folder(path.parent)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise BadData(f"{path} can't be written: {error.strerror or error}") from error
+    except (OSError, pl.exceptions.PolarsError) as error:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+        said = getattr(error, "strerror", None) or error
+        raise BadData(f"{path} can't be written: {said}") from error
 
 
 def read_parquet(path: Path, schema: dict[str, pl.DataType]) -> pl.DataFrame:
@@ -46,11 +49,12 @@ def read_parquet(path: Path, schema: dict[str, pl.DataType]) -> pl.DataFrame:
     """
     try:
         frame = pl.read_parquet(path, memory_map=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise BadData(f"{path} can't be read: {str(error).splitlines()[0]}") from error
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        said = str(error).partition("\n")[0]
+        raise BadData(f"{path} can't be read: {said}") from error
     if dict(frame.schema) != schema:
         raise BadData(f"{path} has the columns {frame.columns}, expected {list(schema)}")
-    return frame
+    return frame.select(list(schema))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,12 +7,12 @@ paper and replay come through here, so that all three measure the same kept rows
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import polars as pl
 
-from hedged.core.metrics import MetricRow, Series, measure, row_at
+from hedged.core.metrics import MetricRow, Series, bar_seconds, measure, row_at
 from hedged.core.metrics.history import SCHEMAS
 from hedged.core.record import Policy
 from hedged.core.rules import parse
@@ -51,6 +51,9 @@ class Keeper:
         for series in SCHEMAS:
             after = self.store.last(signal.symbol, series, signal.bar)
             reported = await self.source.series(signal.symbol, series, signal.bar, after, until)
+            if series == "bars":  # a bar still in progress would be kept as it never closed
+                length = timedelta(seconds=bar_seconds(signal.bar))
+                reported = reported.filter(pl.col("open_time") + length <= until)
             notes += self.store.append(signal.symbol, series, signal.bar, reported)
         return measured_from(self.store, policy, until, tuple(notes))
 

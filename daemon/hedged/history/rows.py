@@ -8,6 +8,7 @@ order, and a sentence for every row that may not. A refused row is a gap, never 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
@@ -57,6 +58,7 @@ def accept(reported: pl.DataFrame, kept: pl.DataFrame, series: Series, bar: str)
 def _fault(series: Series, bar: str) -> pl.Expr:
     """The first thing wrong with a row, in words; null when nothing is."""
     checks: list[tuple[pl.Expr, str]] = []
+    optional: list[tuple[pl.Expr, str]] = []
     if series == "bars":
         prices = [pl.col(name) for name in ("open", "high", "low", "close")]
         off_grid = pl.col("open_time").dt.timestamp("us") % (bar_seconds(bar) * 1_000_000) != 0
@@ -69,19 +71,22 @@ def _fault(series: Series, bar: str) -> pl.Expr:
             (~pl.col("volume").is_finite() | (pl.col("volume") < 0), "has an impossible volume"),
         ]
         index = pl.col("index_close")
-        checks += [
-            ((~index.is_finite() | (index <= 0)).fill_null(value=False), "has an impossible index")
-        ]
+        optional += [(~index.is_finite() | (index <= 0), "has an impossible index")]
     else:
         value = pl.col("funding_rate" if series == "funding" else "open_interest")
         checks += [(~value.is_finite(), "is no number")]
-        checks += [(pl.col("interval_hours") <= 0, "covers no time")]
+        hours = pl.col("interval_hours")
+        checks += [(~hours.is_finite() | (hours <= 0), "covers no time")]
         if series == "open_interest":
+            notional = pl.col("open_interest_notional")
             checks += [(value < 0, "is negative")]
+            optional += [(~notional.is_finite() | (notional < 0), "has an impossible notional")]
         else:
             checks += [(value.abs() >= 1, "is 100% or more")]
-    missing = pl.any_horizontal(check.is_null() for check, _ in checks)
-    found = [pl.when(check).then(pl.lit(words)) for check, words in checks]
+    missing = pl.any_horizontal(
+        pl.col(time_column(series)).is_null(), *(check.is_null() for check, _ in checks)
+    )
+    found = [pl.when(check).then(pl.lit(words)) for check, words in (*checks, *optional)]
     return pl.coalesce(pl.when(missing).then(pl.lit("lacks a figure")), *found)
 
 
@@ -91,4 +96,6 @@ def _some(frame: pl.DataFrame, chosen: pl.Expr) -> list[dict[str, object]]:
 
 def _sentence(row: dict[str, object], series: Series, stamp: str) -> str:
     what = {"bars": "the bar", "funding": "the funding", "open_interest": "the open interest"}
-    return f"{what[series]} of {row[stamp]:%Y-%m-%d %H:%M} {row['fault']}; it is not kept"
+    at = row[stamp]
+    when = f"{at:%Y-%m-%d %H:%M}" if isinstance(at, datetime) else "no time"
+    return f"{what[series]} of {when} {row['fault']}; it is not kept"

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from hedged.errors import JournalBroken, JournalBusy, JournalError, JournalForeign
 from hedged.journal import schema
@@ -61,13 +63,30 @@ def opened(path: Path, *, read_only: bool) -> Engine:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise JournalError(f"{path.parent} can't be made: {error.strerror}") from error
-    url = f"sqlite+pysqlite:///file:{path}?mode={'ro' if read_only else 'rwc'}&uri=true"
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    engine = create_engine(
+        "sqlite+pysqlite://",
+        creator=partial(
+            sqlite3.connect, database_uri(path, read_only=read_only), uri=True,
+            timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False,
+        ),
+        poolclass=QueuePool,
+    )  # fmt: skip
     event.listen(engine, "connect", _pragmas_ro if read_only else _pragmas)
     event.listen(engine, "begin", _begin_read if read_only else _begin)
     with guarded(path):
         _bring_to_head(engine, path, read_only=read_only)
     return engine
+
+
+def database_uri(path: Path, *, read_only: bool) -> str:
+    """
+    SQLite's address of *path*, whatever characters are in it.
+
+    A reader makes no files of its own while no writer is at work (there is no write-ahead log).
+    """
+    idle = not path.with_name(path.name + "-wal").exists()
+    mode = ("mode=ro&immutable=1" if idle else "mode=ro") if read_only else "mode=rwc"
+    return f"{path.absolute().as_uri()}?{mode}"
 
 
 def opened_in_memory() -> Engine:

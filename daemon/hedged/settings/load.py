@@ -76,7 +76,8 @@ def load(files: Sequence[Path], environ: Mapping[str, str]) -> Loaded:
     try:
         return Loaded(settings=Layered(), origins=origins)
     except ValidationError as error:
-        raise SettingsError("\n".join(_told(fault, origins) for fault in error.errors())) from None
+        faults = _without_echoes(error.errors())
+        raise SettingsError("\n".join(_told(fault, origins) for fault in faults)) from None
 
 
 class _Source(PydanticBaseSettingsSource):
@@ -105,7 +106,7 @@ def _from_file(path: Path) -> Layer:
         raise SettingsError(f"{path} is not there; name a settings file with -c FILE") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} can't be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or a number beyond all bounds
         raise SettingsError(f"{path} is not TOML: {error}") from None
     for section, key in _PATHS:
         table = values.get(section)
@@ -130,11 +131,11 @@ def _from_environment(environ: Mapping[str, str]) -> Layer:
         if not name.startswith(PREFIX):
             continue
         if name.endswith(FILE_SUFFIX):
-            key, given = name.removesuffix(FILE_SUFFIX), _secret(name, text)
+            key, given = name.removesuffix(FILE_SUFFIX), _secret(name, text)  # as it stands
             if key in environ:
                 raise SettingsError(f"{name} and {key} are both set; keep one of them")
         else:
-            key, given = name, text
+            key, given = name, _parsed(text)
         *parents, leaf = key.removeprefix(PREFIX).lower().split("__")
         table = values
         for parent in parents:
@@ -143,7 +144,7 @@ def _from_environment(environ: Mapping[str, str]) -> Layer:
                 raise SettingsError(f"environment: {name} is below a key that is set to a value")
         if isinstance(table.get(leaf), dict):
             raise SettingsError(f"environment: {name} is a table, other variables set keys of it")
-        table[leaf] = _parsed(given)
+        table[leaf] = given
     return Layer(origin="environment", values=values)
 
 
@@ -172,14 +173,26 @@ def _leaves(values: Tree, prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{key}"
 
 
+def _without_echoes(faults: Sequence[Any]) -> list[Any]:
+    """A list whose every entry is at fault is told as empty by pydantic too; that is left out."""
+    return [
+        fault
+        for fault in faults
+        if fault["type"] != "too_short"
+        or not any(
+            len(other["loc"]) > len(fault["loc"]) and other["loc"][: len(fault["loc"])] == fault["loc"]
+            for other in faults
+        )
+    ]
+
+
 def _told(fault: Any, origins: Mapping[str, str]) -> str:
     """One fault as a sentence: the origin, the key, what is wrong, and the nearest valid key."""
     loc = [part for part in fault["loc"] if not str(part).startswith("function-")]
     key = ".".join(str(part) for part in loc)
     names = [str(part) for part in loc if not isinstance(part, int)]
-    paths = (".".join(names[:i]) for i in range(len(names), 0, -1))
-    under = (o for p in paths for k, o in origins.items() if k == p or k.startswith(f"{p}."))
-    origin = next(under, "settings")
+    paths = [".".join(names[:i]) for i in range(len(names), 0, -1)]
+    origin = next(filter(None, (_stated(path, origins) for path in paths)), "settings")
     if fault["type"] == "extra_forbidden":
         known = _known_keys(loc[:-1])
         near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
@@ -187,6 +200,14 @@ def _told(fault: Any, origins: Mapping[str, str]) -> str:
         return f"{origin}: {key}: unknown key; {hint}"
     said = "is missing" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
     return f"{origin}: {key}: {said}" if key else f"{origin}: {said}"
+
+
+def _stated(path: str, origins: Mapping[str, str]) -> str:
+    """Who states *path*, or else all who state a key below it."""
+    if path in origins:
+        return origins[path]
+    below = [origin for key, origin in origins.items() if key.startswith(f"{path}.")]
+    return ", ".join(dict.fromkeys(below))
 
 
 def _known_keys(loc: Sequence[Any]) -> list[str]:

@@ -12,11 +12,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from hedged.core.rules import parse
 from hedged.settings.sections import (
     Account,
+    AccountName,
     ExposureSection,
     Hedge,
     Instrument,
     LimitsSection,
-    Name,
     Paper,
     Portfolio,
     Rule,
@@ -42,13 +42,14 @@ class Settings(BaseSettings):
     hedge: Hedge | None = None
     rule: tuple[Rule, ...] = ()
     instrument: Annotated[tuple[Instrument, ...], Field(min_length=1)]
-    account: dict[Name, Account] = Field(
+    account: dict[AccountName, Account] = Field(
         default_factory=dict, description="a table an account, by its name"
     )
     portfolio: Annotated[tuple[Portfolio, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        faults: list[str] = []
         for check in (
             _unique_names,
             _known_accounts,
@@ -58,7 +59,12 @@ class Settings(BaseSettings):
             _one_currency,
             _seeded,
         ):
-            check(self)
+            try:
+                check(self)
+            except ValueError as error:
+                faults.append(str(error))
+        if faults:
+            raise ValueError("\n".join(dict.fromkeys(faults)))
         return self
 
     def hedge_of(self, portfolio: Portfolio) -> Hedge:

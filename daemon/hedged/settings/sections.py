@@ -64,13 +64,16 @@ def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-Number = Annotated[Decimal, BeforeValidator(_no_bool)]
-Positive = Annotated[Number, Field(gt=0)]
-NotNegative = Annotated[Number, Field(ge=0)]
-Ratio = Annotated[Number, Field(ge=0, le=1)]
-Bps = Annotated[Number, Field(ge=0, le=1000)]
+# The validator comes last, or pydantic leaves the bounds out of the JSON schema.
+_NUMBER = BeforeValidator(_no_bool)
+Positive = Annotated[Decimal, Field(gt=0), _NUMBER]
+NotNegative = Annotated[Decimal, Field(ge=0), _NUMBER]
+Ratio = Annotated[Decimal, Field(ge=0, le=1), _NUMBER]
+Bps = Annotated[Decimal, Field(ge=0, le=1000), _NUMBER]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Instant = Annotated[datetime, AfterValidator(_utc)]
+# Lower case: an environment variable names an account without regard to case.
+AccountName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Symbol = Annotated[str, Field(pattern=r"^[A-Z0-9]+/[A-Z0-9]+:[A-Z0-9]+(-\d{6})?$")]
 Asset = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,20}$")]
@@ -163,7 +166,7 @@ class Paper(Section):
     fee_bps: Bps = Decimal("5.5")
     half_spread_bps: Bps = Decimal("1")
     slippage_bps: Bps = Decimal("2")
-    volume_share_max: Annotated[Number, Field(gt=0, le=1)] = Field(
+    volume_share_max: Annotated[Decimal, Field(gt=0, le=1), _NUMBER] = Field(
         Decimal("0.05"), description="largest share of a bar's volume that one order may take"
     )
     liquidation_fee_bps: Bps = Decimal("50")
@@ -234,11 +237,11 @@ class Hedge(Section):
     initial_ratio: Ratio | None = Field(None, description="default: the ratio held at first start")
     min_ratio: Ratio = Decimal(0)
     max_ratio: Ratio = Decimal(1)
-    max_step: Annotated[Number, Field(gt=0, le=1)] = Field(
+    max_step: Annotated[Decimal, Field(gt=0, le=1), _NUMBER] = Field(
         Decimal(1), description="largest move of the target at one review"
     )
-    band: Annotated[Number, Field(ge=0, le=Decimal("0.5"))] = Decimal("0.05")
-    mix_band: Annotated[Number, Field(ge=0, le=1)] = Decimal("0.10")
+    band: Annotated[Decimal, Field(ge=0, le=Decimal("0.5")), _NUMBER] = Decimal("0.05")
+    mix_band: Annotated[Decimal, Field(ge=0, le=1), _NUMBER] = Decimal("0.10")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -256,13 +259,17 @@ class LimitsSection(Section):
     orders_per_tick_max: Annotated[
         int, BeforeValidator(_no_bool), Field(ge=1, le=ORDERS_PER_TICK_CEILING)
     ] = 2
-    order_notional_max: Annotated[Number, Field(gt=0, le=NOTIONAL_PER_ORDER_CEILING)] = Decimal(250_000)
-    day_notional_max: Annotated[Number, Field(gt=0, le=NOTIONAL_PER_DAY_CEILING)] = Decimal(1_000_000)
-    price_age_s_max: Annotated[Number, Field(gt=0, le=172_800)] = Decimal(30)
-    position_age_s_max: Annotated[Number, Field(gt=0, le=3600)] = Decimal(15)
-    price_jump_max: Annotated[Number, Field(gt=0, le=Decimal("0.9"))] = Decimal("0.25")
-    price_gap_max: Annotated[Number, Field(gt=0, le=Decimal("0.1"))] = Decimal("0.02")
-    slippage_bps_max: Annotated[Number, Field(gt=0, le=500)] = Decimal(50)
+    order_notional_max: Annotated[Decimal, Field(gt=0, le=NOTIONAL_PER_ORDER_CEILING), _NUMBER] = (
+        Decimal(250_000)
+    )
+    day_notional_max: Annotated[Decimal, Field(gt=0, le=NOTIONAL_PER_DAY_CEILING), _NUMBER] = Decimal(
+        1_000_000
+    )
+    price_age_s_max: Annotated[Decimal, Field(gt=0, le=172_800), _NUMBER] = Decimal(30)
+    position_age_s_max: Annotated[Decimal, Field(gt=0, le=3600), _NUMBER] = Decimal(15)
+    price_jump_max: Annotated[Decimal, Field(gt=0, le=Decimal("0.9")), _NUMBER] = Decimal("0.25")
+    price_gap_max: Annotated[Decimal, Field(gt=0, le=Decimal("0.1")), _NUMBER] = Decimal("0.02")
+    slippage_bps_max: Annotated[Decimal, Field(gt=0, le=500), _NUMBER] = Decimal(50)
 
 
 class Rule(Section):
@@ -271,9 +278,9 @@ class Rule(Section):
     set_to: Ratio | None = None
     raise_to: Ratio | None = None
     lower_to: Ratio | None = None
-    raise_by: Annotated[Number, Field(gt=0, le=1)] | None = None
-    lower_by: Annotated[Number, Field(gt=0, le=1)] | None = None
-    scale_by: Annotated[Number, Field(ge=-1, le=10)] | None = None
+    raise_by: Annotated[Decimal, Field(gt=0, le=1), _NUMBER] | None = None
+    lower_by: Annotated[Decimal, Field(gt=0, le=1), _NUMBER] | None = None
+    scale_by: Annotated[Decimal, Field(ge=-1, le=10), _NUMBER] | None = None
     fires: Literal["enter", "while"] = "enter"
     cooldown: Duration | None = None
 
@@ -315,7 +322,7 @@ class Portfolio(Section):
     """A portfolio; its own signal, hedge or rules replace the common ones."""
 
     name: Name
-    account: Name
+    account: AccountName
     numeraire: Asset = "USDT"
     holding: tuple[HoldingSection, ...] = ()
     signal: Signal | None = None

@@ -5,14 +5,22 @@ The settings as a person or an editor may see them: secrets hidden, each value w
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
+from hedged.logs import HIDDEN
 from hedged.settings.load import Loaded
 from hedged.settings.model import Settings
 
-HIDDEN = "[hidden]"
+_UNITS = (
+    ("w", timedelta(weeks=1)),
+    ("d", timedelta(days=1)),
+    ("h", timedelta(hours=1)),
+    ("m", timedelta(minutes=1)),
+    ("s", timedelta(seconds=1)),
+)
 
 
 def lines_of(loaded: Loaded) -> list[tuple[str, str, str]]:
@@ -21,15 +29,15 @@ def lines_of(loaded: Loaded) -> list[tuple[str, str, str]]:
         (
             key,
             HIDDEN if isinstance(value, SecretStr) else _text(value),
-            _origin(key, loaded.origins),
+            _origin(key, loaded.origins) if stated else "default",
         )
-        for key, value in _walk(loaded.settings)
+        for key, value, stated in _walk(loaded.settings)
     ]
 
 
 def secrets_of(settings: Settings) -> list[str]:
     """The plain text of every secret that is set, for the log to hide."""
-    values = (value for _, value in _walk(settings))
+    values = (value for _, value, _ in _walk(settings))
     return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
 
 
@@ -38,18 +46,20 @@ def schema() -> dict[str, Any]:
     return Settings.model_json_schema()
 
 
-def _walk(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _walk(value: Any, prefix: str = "", *, stated: bool = True) -> Iterator[tuple[str, Any, bool]]:
+    """Every leaf as (key, value, whether anyone stated it)."""
     if isinstance(value, BaseModel):
         for name in type(value).model_fields:
-            yield from _walk(getattr(value, name), f"{prefix}.{name}" if prefix else name)
-    elif isinstance(value, dict) and any(isinstance(item, BaseModel) for item in value.values()):
-        for name, item in value.items():
-            yield from _walk(item, f"{prefix}.{name}")
+            key = f"{prefix}.{name}" if prefix else name
+            yield from _walk(getattr(value, name), key, stated=name in value.model_fields_set)
     elif isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value):
         for i, item in enumerate(value):
-            yield from _walk(item, f"{prefix}.{i}")
+            yield from _walk(item, f"{prefix}.{i}", stated=stated)
+    elif isinstance(value, dict) and value:
+        for name, item in value.items():
+            yield from _walk(item, f"{prefix}.{name}", stated=stated)
     else:
-        yield prefix, value
+        yield prefix, value, stated
 
 
 def _origin(key: str, origins: dict[str, str]) -> str:
@@ -62,4 +72,6 @@ def _origin(key: str, origins: dict[str, str]) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, frozenset | tuple):
         return ", ".join(sorted(str(item) for item in value))
+    if isinstance(value, timedelta):
+        return next(f"{value // unit}{name}" for name, unit in _UNITS if not value % unit)
     return "" if value is None else str(value)

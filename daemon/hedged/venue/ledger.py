@@ -100,7 +100,9 @@ class Ledger:
     def _opened(self) -> sqlite3.Connection:
         try:
             if self.read_only:
-                return sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+                idle = not self.path.with_name(self.path.name + "-wal").exists()
+                mode = "mode=ro&immutable=1" if idle else "mode=ro"  # a reader makes no files
+                return sqlite3.connect(f"{self.path.absolute().as_uri()}?{mode}", uri=True)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             disk = sqlite3.connect(self.path)
             disk.execute("PRAGMA journal_mode = WAL")

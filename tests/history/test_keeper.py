@@ -1,0 +1,169 @@
+"""What a source reports is kept first, and measured from what is kept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from builders import BTC, MONDAY, bars, funding, open_interest, policy, rule
+from fakes import FakeVenue
+from hedged.core.record import Policy
+from hedged.errors import BadData, VenueUnavailable
+from hedged.history.keeper import Keeper, measured_from
+from hedged.history.store import HistoryStore
+
+RULES = (
+    rule("trend", "close < sma_2"),
+    rule("funding", "funding_rate < 0"),
+    rule("crowd", "open_interest_change_1 > 0.1"),
+)
+
+
+def setting(root: Path, *, read_only: bool = False) -> tuple[FakeVenue, Keeper, Policy]:
+    venue = FakeVenue()
+    return venue, Keeper(venue, HistoryStore(root, read_only=read_only)), policy(rules=RULES)
+
+
+def days(count: float) -> timedelta:
+    return timedelta(days=count)
+
+
+async def test_the_row_is_of_the_last_bar_closed_at_the_review(tmp_path: Path) -> None:
+    venue, keeper, settings = setting(tmp_path)
+    venue.frames = {"bars": bars([100.0, 110.0, 120.0, 130.0]), "funding": funding([0.0001] * 12)}
+    row = await keeper.measured(settings, until=MONDAY + days(3))
+
+    assert row.bar_close == MONDAY + days(3)
+    assert (row.values["close"], row.values["sma_2"]) == (120.0, 115.0)
+    assert row.values["funding_rate"] == 0.0001
+    assert (row.bars_kept, row.bars_missing, row.notes) == (3, 0, ())
+
+
+async def test_what_is_reported_is_on_disk_before_it_is_measured(tmp_path: Path) -> None:
+    venue, keeper, settings = setting(tmp_path)
+    venue.frames = {"bars": bars([100.0, 110.0])}
+    row = await keeper.measured(settings, until=MONDAY + days(2))
+    again = measured_from(HistoryStore(tmp_path, read_only=True), settings, MONDAY + days(2))
+
+    assert again == row
+
+
+async def test_only_what_is_new_is_asked_for(tmp_path: Path) -> None:
+    asked = []
+
+    class Asked(FakeVenue):
+        async def series(self, symbol, series, bar, after, until):  # type: ignore[no-untyped-def]
+            asked.append((symbol, series, bar, after, until))
+            return await super().series(symbol, series, bar, after, until)
+
+    venue, settings = Asked(), policy(rules=RULES)
+    keeper = Keeper(venue, HistoryStore(tmp_path, read_only=False))
+    venue.frames = {"bars": bars([100.0, 110.0])}
+    await keeper.measured(settings, until=MONDAY + days(2))
+    await keeper.measured(settings, until=MONDAY + days(3))
+
+    assert [(series, after) for _, series, _, after, _ in asked] == [
+        ("bars", None), ("funding", None), ("open_interest", None),
+        ("bars", MONDAY + days(1)), ("funding", None), ("open_interest", None),
+    ]  # fmt: skip
+    assert {(symbol, bar) for symbol, _, bar, _, _ in asked} == {(BTC, "1d")}
+
+
+async def test_a_source_that_stopped_leaves_the_close_unknown(tmp_path: Path) -> None:
+    venue, keeper, settings = setting(tmp_path)
+    venue.frames = {"bars": bars([100.0, 110.0])}
+    row = await keeper.measured(settings, until=MONDAY + days(5))
+
+    assert row.bar_close == MONDAY + days(5)
+    assert row.values["close"] is None
+    assert row.values["sma_2"] is None
+    assert (row.bars_kept, row.bars_missing) == (2, 3)
+
+
+async def test_a_source_without_anything_is_a_row_of_unknowns(tmp_path: Path) -> None:
+    _, keeper, settings = setting(tmp_path)
+    row = await keeper.measured(settings, until=MONDAY)
+
+    assert set(row.values.values()) == {None}
+    assert (row.bars_kept, row.bars_missing) == (0, 1)
+
+
+async def test_a_history_that_is_too_short_leaves_its_window_unknown(tmp_path: Path) -> None:
+    venue, keeper, settings = setting(tmp_path)
+    venue.frames = {"bars": bars([100.0])}
+    row = await keeper.measured(settings, until=MONDAY + days(1))
+
+    assert (row.values["close"], row.values["sma_2"]) == (100.0, None)
+
+
+async def test_missing_funding_and_open_interest_are_unknown_and_not_zero(tmp_path: Path) -> None:
+    venue, keeper, settings = setting(tmp_path)
+    venue.frames = {"bars": bars([100.0, 110.0, 120.0]), "funding": funding([0.0001])}
+    venue.frames["open_interest"] = open_interest([5.0, 6.0])
+    late = await keeper.measured(settings, until=MONDAY + days(3))
+
+    assert late.values["funding_rate"] is None
+    assert late.values["open_interest_change_1"] is not None
+
+    later = await keeper.measured(settings, until=MONDAY + days(4))
+
+    assert later.values["open_interest_change_1"] is None
+
+
+async def test_why_a_row_was_refused_is_a_note_of_the_metric_row(tmp_path: Path) -> None:
+    venue, keeper, settings = setting(tmp_path)
+    venue.frames = {"bars": bars([100.0, -1.0, 120.0]), "funding": funding([5.0])}
+    row = await keeper.measured(settings, until=MONDAY + days(3))
+
+    assert row.notes == (
+        "the bar of 2024-01-02 00:00 has a price that is zero or negative; it is not kept",
+        "the funding of 2024-01-01 00:00 is 100% or more; it is not kept",
+    )
+    assert row.bars_missing == 1
+    assert row.values["sma_2"] is None
+
+
+async def test_a_bar_delivered_again_with_other_figures_is_noted_and_not_measured(
+    tmp_path: Path,
+) -> None:
+    venue, keeper, settings = setting(tmp_path)
+    venue.frames = {"bars": bars([100.0, 110.0])}
+    await keeper.measured(settings, until=MONDAY + days(2))
+    venue.frames = {"bars": bars([100.0, 115.0])}
+    row = await keeper.measured(settings, until=MONDAY + days(2))
+
+    assert row.values["close"] == 110.0
+    assert row.notes == ("bars at 2024-01-02 00:00 differ from those kept; the kept ones stay",)
+
+
+async def test_a_source_that_does_not_answer_keeps_what_was_kept(tmp_path: Path) -> None:
+    venue, keeper, settings = setting(tmp_path)
+    venue.frames = {"bars": bars([100.0])}
+    await keeper.measured(settings, until=MONDAY + days(1))
+    venue.failures = ["no answer"]
+    with pytest.raises(VenueUnavailable, match="no answer"):
+        await keeper.measured(settings, until=MONDAY + days(2))
+
+    assert HistoryStore(tmp_path, read_only=True).read(BTC, "bars", "1d").equals(bars([100.0]))
+
+
+async def test_a_disk_that_refuses_is_told_as_bad_data(tmp_path: Path) -> None:
+    venue, keeper, settings = setting(tmp_path / "history")
+    (tmp_path / "history").write_text("in the way")
+    venue.frames = {"bars": bars([100.0])}
+
+    with pytest.raises(BadData):
+        await keeper.measured(settings, until=MONDAY + days(1))
+
+
+async def test_without_a_disk_the_same_row_comes_out(tmp_path: Path) -> None:
+    venue, keeper, settings = setting(tmp_path / "read", read_only=True)
+    other, writer, _ = setting(tmp_path / "written")
+    venue.frames = other.frames = {"bars": bars([100.0, 110.0]), "funding": funding([0.0001] * 6)}
+
+    assert await keeper.measured(settings, MONDAY + days(2)) == await writer.measured(
+        settings, MONDAY + days(2)
+    )
+    assert not (tmp_path / "read").exists()

@@ -1,0 +1,168 @@
+"""Checked settings become the core's values."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from builders import BTC, ETH, d
+from hedged.core.exposure import CASH_DEFAULT
+from hedged.core.gate import Limits
+from hedged.core.guard import Band
+from hedged.core.metrics.vocabulary import AthSeed
+from hedged.core.record import Policy, decode_policy, encode
+from hedged.core.rules import Action
+from hedged.core.sizing import HedgeLeg
+from hedged.core.target import RatioPolicy
+from hedged.settings.load import load
+from hedged.settings.model import Settings
+from hedged.settings.policies import instrument_of, policy_of
+from hedged.settings.sections import Instrument, Portfolio
+
+TWO = """
+[venue]
+start = 2021-05-10T00:05:00Z
+end = 2022-12-31T00:05:00Z
+[paper]
+collateral = 100_000
+[exposure]
+ignore = ["DUST"]
+unpriced_max = { XYZ = 3 }
+[signal]
+ath_seed = { price = 19798.68, date = 2017-12-17 }
+[hedge]
+legs = [{ symbol = "BTC/USDT:USDT", weight = 0.3 }, { symbol = "ETH/USDT:USDT", weight = 0.7 }]
+[[instrument]]
+symbol = "BTC/USDT:USDT"
+lot = 0.001
+tick = 0.1
+tiers = [{ notional_max = 50_000, rate = 0.004, leverage_max = 125 }]
+[[instrument]]
+symbol = "ETH/USDT:USDT"
+lot = 0.01
+tick = 0.01
+[[instrument]]
+symbol = "BTC/XUSD:XUSD"
+lot = 0.001
+tick = 0.1
+[[rule]]
+name = "common"
+when = "close < sma_50"
+scale_by = -0.40
+fires = "while"
+cooldown = "4w"
+[[portfolio]]
+name = "first"
+account = "paper"
+[[portfolio]]
+name = "second"
+account = "other"
+numeraire = "XUSD"
+signal = { symbol = "BTC/USDT:USDT", bar = "4h" }
+rule = []
+[portfolio.hedge]
+legs = [{ symbol = "BTC/XUSD:XUSD" }]
+min_ratio = 0.1
+max_ratio = 0.8
+max_step = 0.25
+initial_ratio = 0.2
+band = 0.02
+"""
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    path = tmp_path_factory.mktemp("two") / "two.toml"
+    path.write_text(TWO)
+    return load([path], {}).settings
+
+
+def policies(settings: Settings) -> tuple[Policy, Policy]:
+    first, second = (policy_of(settings, portfolio) for portfolio in settings.portfolio)
+    return first, second
+
+
+def test_a_portfolio_takes_the_common_signal_hedge_and_rules(two: Settings) -> None:
+    first, _ = policies(two)
+    (rule,) = first.rules
+
+    assert first.legs == (HedgeLeg(symbol=BTC, weight=d("0.3")), HedgeLeg(symbol=ETH, weight=d("0.7")))
+    assert rule.action == Action(verb="scale_by", by=d("-0.40"))
+    assert (rule.fires, rule.cooldown) == ("while", timedelta(weeks=4))
+    assert first.signal.ath_seed == AthSeed(price=d("19798.68"), date=date(2017, 12, 17))
+
+
+def test_a_portfolio_s_own_tables_replace_the_common_ones(two: Settings) -> None:
+    _, second = policies(two)
+
+    assert second.rules == ()
+    assert second.legs == (HedgeLeg(symbol="BTC/XUSD:XUSD", weight=d(1)),)
+    assert second.ratio == RatioPolicy(
+        min_ratio=d("0.1"), max_ratio=d("0.8"), max_step=d("0.25"), initial_ratio=d("0.2")
+    )
+    assert second.band == Band(band=d("0.02"), mix_band=d("0.10"))
+    assert (second.signal.bar, second.signal.ath_seed) == ("4h", None)
+
+
+def test_the_signal_is_by_default_the_leg_of_largest_weight(two: Settings) -> None:
+    first, second = policies(two)
+
+    assert first.signal.symbol == ETH
+    assert second.signal.symbol == BTC
+
+
+def test_the_numeraire_is_cash_and_the_stablecoins_stay_so(two: Settings) -> None:
+    first, second = policies(two)
+
+    assert first.exposure.cash == CASH_DEFAULT | {"USDT"}
+    assert second.exposure.cash == CASH_DEFAULT | {"XUSD"}
+    assert first.exposure.ignore == {"DUST"}
+    assert first.exposure.unpriced_max == {"XYZ": d(3)}
+
+
+def test_the_defaults_are_those_of_the_core(two: Settings) -> None:
+    first, _ = policies(two)
+
+    assert first.band == Band()
+    assert first.ratio == RatioPolicy(initial_ratio=None)
+    assert first.limits == Limits(price_age_s_max=d(30), position_age_s_max=d(15))
+
+
+def test_a_policy_survives_being_written_and_read(two: Settings) -> None:
+    for policy in policies(two):
+        assert decode_policy(encode(policy)) == policy
+
+
+def test_the_currencies_of_an_instrument_are_read_off_its_symbol(two: Settings) -> None:
+    made = instrument_of(two.instrument[0])
+
+    assert (made.base, made.quote, made.settle) == ("BTC", "USDT", "USDT")
+    assert made.tiers[0].notional_max == 50_000
+    assert made.tiers[0].deduction == 0
+
+
+def test_a_dated_inverse_contract_keeps_its_settle_coin() -> None:
+    listed = Instrument(
+        symbol="ETH/USD:ETH-240628", lot=d(1), tick=d("0.05"), contract_multiplier=d(10), inverse=True
+    )
+    made = instrument_of(listed)
+
+    assert (made.base, made.quote, made.settle, made.inverse) == ("ETH", "USD", "ETH", True)
+    assert made.contract_multiplier == 10
+
+
+def test_the_demo_s_settings_make_the_article_s_matrix() -> None:
+    shipped = Path(str(resources.files("hedged") / "demo_data" / "demo.toml"))
+    settings = load([shipped], {}).settings
+    portfolio: Portfolio = settings.portfolio[0]
+    made = policy_of(settings, portfolio)
+
+    assert [str(rule.action) for rule in made.rules] == [
+        "raise_to 0.75", "raise_to 0.30", "set_to 0", "lower_by 0.10", "lower_to 0.10",
+    ]  # fmt: skip
+    assert sum((leg.weight for leg in made.legs), Decimal(0)) == 1
+    assert made.ratio.initial_ratio == d("0.20")
