@@ -134,25 +134,31 @@ def parse(text: str) -> Condition:
     """
     if len(text) > CONDITION_LENGTH_MAX:
         raise RuleError(f"a condition has at most {CONDITION_LENGTH_MAX} characters")
+    flat = "".join(" " if letter.isspace() else letter for letter in text)
+    lead = len(flat) - len(flat.lstrip())
+    if "#" in flat:
+        raise RuleError("a comment is not in the rule language", text=flat, column=flat.index("#"))
     try:
-        tree = ast.parse(text, mode="eval")
+        tree = ast.parse(flat.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         column = (getattr(error, "offset", None) or 1) - 1
         said = getattr(error, "msg", None) or "it can't be read"
-        raise RuleError(f"not a condition: {said}", text=text, column=column) from None
-    visitor = _Visitor(text)
+        raise RuleError(f"not a condition: {said}", text=flat, column=lead + column) from None
+    visitor = _Visitor(flat, lead)
     try:
         expression = visitor.typed(tree.body, "boolean")
     except RecursionError:
-        raise RuleError("not a condition: it is nested too deeply", text=text) from None
+        raise RuleError("not a condition: it is nested too deeply", text=flat) from None
     return Condition(text=text, expression=expression, names=tuple(dict.fromkeys(visitor.names)))
 
 
 class _Visitor:
     """Turns a white-listed tree into an expression, checking the kind of every part."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, lead: int) -> None:
         self.text = text
+        self.lead = lead
+        self.visits = 0
         self.names: list[str] = []
 
     def typed(self, node: ast.expr, kind: Kind) -> pl.Expr:
@@ -163,6 +169,9 @@ class _Visitor:
         return expression
 
     def visit(self, node: ast.expr) -> tuple[pl.Expr, Kind]:
+        self.visits += 1
+        if self.visits > 2 * CONDITION_LENGTH_MAX:  # chains within chains double at every level
+            raise self.error("this condition is too involved", node)
         match node:
             case ast.BoolOp(op=op, values=values):
                 return self._all(op, [self.typed(value, "boolean") for value in values])
@@ -236,8 +245,8 @@ class _Visitor:
         return pl.col(name), metric.family.kind
 
     def error(self, message: str, node: ast.expr) -> RuleError:
-        prefix = self.text.splitlines()[0].encode()[: node.col_offset] if self.text else b""
-        return RuleError(message, text=self.text, column=len(prefix.decode(errors="ignore")))
+        prefix = self.text[self.lead :].encode()[: node.col_offset].decode(errors="ignore")
+        return RuleError(message, text=self.text, column=self.lead + len(prefix))
 
 
 def _described(node: ast.expr) -> str:

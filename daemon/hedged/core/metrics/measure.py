@@ -44,7 +44,8 @@ def measure(history: History, names: Iterable[str], signal: Signal, until: datet
     """Columns *open_time*, *close_time* and one a name of *names*, a row a bar up to *until*."""
     metrics = [column_of(name) for name in sorted({*ALWAYS, *names})]
     rows = grid(history, until)
-    columns = [metric.expression(signal) for metric in metrics]
+    kept = pl.col("close").is_not_null()  # on a bar that is missing nothing is known
+    columns = [pl.when(kept).then(metric.expression(signal)).alias(metric.name) for metric in metrics]
     missing = pl.col("close").is_null().cum_sum().alias("bars_missing")
     return rows.select("open_time", "close_time", missing, *columns)
 

@@ -83,7 +83,9 @@ def low_n(n: int, _signal: Signal) -> pl.Expr:
     section="5.1", warm_up="n", needs=("bars", "volume"),
 )  # fmt: skip
 def volume_ratio(n: int, _signal: Signal) -> pl.Expr:
-    return pl.col("volume") / pl.col("volume").rolling_mean(n).shift(1)
+    before = pl.col("volume").rolling_mean(n)
+    traded = pl.col("volume").rolling_max(n) > 0  # a rolled sum of zeros keeps a residue
+    return pl.col("volume") / pl.when(traded).then(before).shift(1)
 
 
 @metric(
@@ -95,7 +97,8 @@ def ath(_n: int, signal: Signal) -> pl.Expr:
         return pl.lit(None, dtype=pl.Float64)
     seed = pl.lit(float(signal.ath_seed.price))
     prior = pl.col("high").cum_max().forward_fill().shift(1)
-    return pl.when(pl.col("close").is_not_null()).then(pl.max_horizontal(seed, prior))
+    known = pl.col("open_time").dt.date() > signal.ath_seed.date  # no bar sees a later day's high
+    return pl.when(known & pl.col("close").is_not_null()).then(pl.max_horizontal(seed, prior))
 
 
 @metric(
@@ -103,7 +106,9 @@ def ath(_n: int, signal: Signal) -> pl.Expr:
     formula="close / highest high so far, this bar and ath_seed included, - 1",
 )  # fmt: skip
 def drawdown(_n: int, signal: Signal) -> pl.Expr:
-    return pl.col("close") / pl.max_horizontal(ath(0, signal), pl.col("high")) - 1
+    prior = ath(0, signal)
+    top = pl.when(prior.is_not_null()).then(pl.max_horizontal(prior, pl.col("high")))
+    return pl.col("close") / top - 1
 
 
 @metric(
