@@ -30,10 +30,6 @@ def test_a_ratio_reads_as_percent_without_trailing_zeros(ratio: str, shown: str)
     assert percent(d(ratio)) == shown
 
 
-def test_a_decimal_and_a_float_of_the_same_figure_read_alike() -> None:
-    assert percent(d("0.12345")) == percent(0.12345)
-
-
 @pytest.mark.parametrize(
     ("value", "shown"),
     [

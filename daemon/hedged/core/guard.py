@@ -13,7 +13,7 @@ from decimal import Decimal
 from hedged.core.exposure import Exposure
 from hedged.core.market import ZERO, Snapshot
 from hedged.core.sizing import HedgeLeg, Wanted
-from hedged.core.wording import contracts, percent
+from hedged.core.wording import contracts, exactly, percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +78,11 @@ def _due(
     if target == 0:
         return True, "the target is zero, which ignores the band"
     if wanted.held_ratio is not None and wanted.held_ratio > 1:
-        return True, f"over-hedged at {percent(wanted.held_ratio)}, which ignores the band"
+        return True, f"over-hedged at {exactly(wanted.held_ratio)}, which ignores the band"
     if net > band.band:
-        return True, f"drift {percent(net)} is past the band of {percent(band.band)}"
+        return True, f"drift {exactly(net)} is past the band of {percent(band.band)}"
     if mix > band.mix_band:
-        return True, f"leg mix {percent(mix)} is past its band of {percent(band.mix_band)}"
+        return True, f"leg mix {exactly(mix)} is past its band of {percent(band.mix_band)}"
     return False, f"drift {percent(net)} is inside the band of {percent(band.band)}"
 
 
@@ -112,7 +112,8 @@ def _clock(snapshot: Snapshot, observed_at: datetime | None) -> tuple[str, ...]:
     """A clock that stepped back holds one pass, so that a person can see it; the next goes on."""
     if observed_at is None or snapshot.at >= observed_at:
         return ()
-    return (f"the clock went back, from {observed_at:%Y-%m-%d %H:%M:%S} to {snapshot.at:%H:%M:%S}",)
+    then, now = (f"{at:%Y-%m-%d %H:%M:%S}" for at in (observed_at, snapshot.at))
+    return (f"the clock went back, from {then} to {now}",)
 
 
 def _unpriced(exposure: Exposure) -> tuple[str, ...]:

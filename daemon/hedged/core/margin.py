@@ -61,11 +61,11 @@ def rise_to_liquidation(
             left += notional(instrument, contracts, mark) * rise
         return left
 
-    if excess(RISE_MAX) > 0:
-        return None
     safe, gone = ZERO, RISE_MAX
     if excess(safe) <= 0:
         return ZERO
+    if excess(gone) > 0:
+        return None
     for _ in range(_HALVINGS):
         middle = (safe + gone) / 2
         safe, gone = (middle, gone) if excess(middle) > 0 else (safe, middle)

@@ -81,7 +81,7 @@ def _too_small(snapshot: Snapshot, leg: WantedLeg) -> str:
     instrument = snapshot.instrument(leg.symbol)
     gap = abs(_gap(snapshot, leg))
     size = abs(notional(instrument, gap, leg.mark_price))
-    if leg.contracts == 0:
+    if leg.contracts == 0 and gap == abs(leg.held_contracts):
         return ""
     if gap < instrument.contracts_min:
         least = contracts(instrument.contracts_min)

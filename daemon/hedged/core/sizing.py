@@ -9,7 +9,7 @@ is compared, so that a second look plans nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Decimal, localcontext
 
 from hedged.core.exposure import Exposure
 from hedged.core.market import ZERO, Snapshot, contracts_of, notional, to_lot
@@ -67,9 +67,8 @@ def present_ratio(snapshot: Snapshot, exposure: Exposure, legs: tuple[HedgeLeg, 
     """Where a first start begins: the held ratio, 0 with nothing to hedge, None when E is unknown."""
     if exposure.total == 0:
         return ZERO
-    held = held_ratio(snapshot, exposure, legs)
-    # Rounded up in the 20th place: the quotient times E must not fall just short of a whole lot.
-    return None if held is None else held.quantize(Decimal("1e-20"), rounding=ROUND_CEILING)
+    with localcontext(rounding=ROUND_CEILING):  # times E it must not fall just short of a whole lot
+        return held_ratio(snapshot, exposure, legs)
 
 
 def size(

@@ -4,12 +4,23 @@ Figures as a person reads them, the same in a record's reasons, in the log and o
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 
 def percent(ratio: Decimal | float) -> str:
     """At most two decimals and no trailing zeros: 0.3 is ``30%``, 0.12345 is ``12.35%``."""
-    text = f"{100 * ratio:.2f}".rstrip("0").rstrip(".")
+    return _percent(ratio, Decimal("0.01"))
+
+
+def exactly(ratio: Decimal | float) -> str:
+    """As `percent`, with six decimals: for a figure that is compared with one close to it."""
+    return _percent(ratio, Decimal("0.000001"))
+
+
+def _percent(ratio: Decimal | float, step: Decimal) -> str:
+    with localcontext(prec=60):
+        shown = (100 * Decimal(str(ratio))).quantize(step, rounding=ROUND_HALF_UP)
+    text = f"{shown:f}".rstrip("0").rstrip(".")
     return f"{'0' if text == '-0' else text}%"
 
 

@@ -1,0 +1,322 @@
+"""Each check of the gate, just inside and just outside."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from builders import BTC, ETH, MONDAY, around, contract, d, holding, position, quote, snapshot
+from hedged.core.gate import (
+    NOTIONAL_PER_DAY_CEILING,
+    NOTIONAL_PER_ORDER_CEILING,
+    ORDERS_PER_TICK_CEILING,
+    Allows,
+    Circumstances,
+    Consent,
+    Limits,
+    Restriction,
+    Review,
+    Usage,
+    review,
+    settle,
+)
+from hedged.core.market import Snapshot
+from hedged.core.plan import Plan, Step
+
+SECOND = timedelta(seconds=1)
+
+
+def step(symbol: str = BTC, **changed: Any) -> Step:
+    """Sell one contract at 100."""
+    plain = Step(
+        symbol=symbol,
+        side="sell",
+        contracts=d(1),
+        reduce_only=False,
+        limit_price=d(99),
+        notional=d(100),
+    )
+    return replace(plain, **changed)
+
+
+def buy(symbol: str = BTC, **changed: Any) -> Step:
+    return step(symbol, side="buy", reduce_only=True, limit_price=d(101), **changed)
+
+
+def seen(**changed: Any) -> Snapshot:
+    """Both contracts at 100 with an index, each short by 5."""
+    plain: dict[str, Any] = {
+        "instruments": (contract(), contract(ETH)),
+        "quotes": (quote(index_price=d(100)), quote(ETH, index_price=d(100))),
+        "positions": (position(-5), position(-5, ETH)),
+    }
+    return snapshot(**plain | changed)
+
+
+def looked(
+    *steps: Step, market: Snapshot | None = None, at: Circumstances | None = None, **limits: Any
+) -> Review:
+    plan = Plan(steps=steps, because="a test")
+    return review(plan, market or seen(), Limits(**limits), at or around())
+
+
+def restricted(allows: Allows, **changed: Any) -> Circumstances:
+    plain = Restriction(scope="main", allows=allows, reason="lunch", by="a person", at=MONDAY)
+    return around(restrictions=(replace(plain, **changed),))
+
+
+def test_an_ordinary_plan_is_cleared() -> None:
+    reviewed = looked(step(), buy(ETH))
+
+    assert reviewed.reasons == ()
+    assert reviewed.cleared
+
+
+def test_an_empty_plan_is_cleared_whatever_is_restricted() -> None:
+    assert looked(at=restricted("nothing")).cleared
+
+
+def test_a_hold_refuses_even_an_empty_plan() -> None:
+    held = around(holds=("XYZ has no price",))
+
+    assert looked(at=held).reasons == ("HOLD: XYZ has no price",)
+    assert not looked(at=held).cleared
+    assert not looked(step(), at=held).cleared
+
+
+# Restrictions.
+
+
+def sent(reviewed: Review) -> tuple[Step, ...]:
+    return settle(reviewed, Consent(granted=True, by="somebody")).steps
+
+
+def test_a_restriction_that_allows_all_changes_nothing() -> None:
+    assert sent(looked(buy(), step(ETH), at=restricted("all"))) == (buy(), step(ETH))
+
+
+def test_a_restriction_to_reductions_takes_the_increases_out_and_says_so() -> None:
+    reviewed = looked(buy(), step(ETH), at=restricted("reductions"))
+
+    assert sent(reviewed) == (buy(),)
+    assert reviewed.plan.notes == (
+        f"{ETH}: sell 1 left out, restricted to reductions by a person: lunch",
+    )
+    assert sent(looked(step(), at=restricted("reductions"))) == ()
+
+
+def test_a_restriction_to_reductions_still_leaves_every_other_check() -> None:
+    assert sent(looked(buy(contracts=d(6)), at=restricted("reductions"))) == ()
+
+
+def test_a_restriction_to_nothing_refuses_reductions_too_with_who_and_why() -> None:
+    reviewed = looked(buy(), at=restricted("nothing"))
+
+    assert sent(reviewed) == ()
+    assert reviewed.reasons == ("restricted to nothing by a person: lunch",)
+
+
+@pytest.mark.parametrize("allows", ["reductions", "nothing"])
+@pytest.mark.parametrize(("left", "cleared"), [(SECOND, False), (timedelta(0), True), (-SECOND, True)])
+def test_a_restriction_is_over_at_exactly_its_end(
+    left: timedelta, cleared: bool, allows: Allows
+) -> None:
+    assert bool(sent(looked(step(), at=restricted(allows, until=MONDAY + left)))) is cleared
+
+
+def test_the_strictest_of_several_restrictions_counts() -> None:
+    loose, strict = restricted("all").restrictions[0], restricted("nothing").restrictions[0]
+
+    assert not looked(step(), at=around(restrictions=(loose, strict))).cleared
+    assert not looked(step(), at=around(restrictions=(strict, loose))).cleared
+
+
+# Orders and notionals.
+
+
+@pytest.mark.parametrize(("sent", "cleared"), [(1, True), (2, False)])
+def test_orders_are_counted_for_each_instrument_and_tick(sent: int, cleared: bool) -> None:
+    at = around(usage=Usage(orders={BTC: sent, ETH: 0}))
+
+    assert looked(step(), step(ETH), at=at, orders_per_tick_max=2).cleared is cleared
+    assert looked(step(ETH), at=at, orders_per_tick_max=2).cleared
+
+
+def test_several_orders_on_one_instrument_count_together_and_give_one_reason() -> None:
+    assert looked(step(), step(), orders_per_tick_max=2).cleared
+    assert len(looked(step(), step(), step(), orders_per_tick_max=2).reasons) == 1
+
+
+@pytest.mark.parametrize(("notional", "cleared"), [("500", True), ("500.01", False)])
+def test_an_order_has_a_largest_notional(notional: str, cleared: bool) -> None:
+    assert looked(step(notional=d(notional)), order_notional_max=d(500)).cleared is cleared
+
+
+@pytest.mark.parametrize(("today", "cleared"), [("800", True), ("800.01", False)])
+def test_a_day_has_a_largest_notional_over_all_orders(today: str, cleared: bool) -> None:
+    at = around(usage=Usage(notional_today=d(today), orders={}))
+
+    assert looked(step(), buy(ETH), at=at, day_notional_max=d(1000)).cleared is cleared
+
+
+def test_no_limit_lifts_the_ceilings_in_code() -> None:
+    loose: dict[str, Any] = {
+        "order_notional_max": d("1e12"),
+        "day_notional_max": d("1e12"),
+        "orders_per_tick_max": 1000,
+    }
+    order, day = NOTIONAL_PER_ORDER_CEILING, NOTIONAL_PER_DAY_CEILING
+    spent = around(usage=Usage(notional_today=day - order, orders={BTC: ORDERS_PER_TICK_CEILING - 1}))
+    over = around(usage=Usage(notional_today=day - order + 1, orders={}))
+    many = around(usage=Usage(orders={BTC: ORDERS_PER_TICK_CEILING}))
+
+    assert looked(step(notional=order), at=spent, **loose).cleared
+    assert not looked(step(notional=order + 1), **loose).cleared
+    assert not looked(step(notional=order), at=over, **loose).cleared
+    assert not looked(step(), at=many, **loose).cleared
+
+
+# Ages.
+
+
+@pytest.mark.parametrize(("age", "cleared"), [(0, True), (30, True), (31, False), (-1, False)])
+def test_a_price_has_a_largest_age_and_none_is_from_the_future(age: int, cleared: bool) -> None:
+    market = seen(quotes=(quote(at=MONDAY - age * SECOND), quote(ETH)))
+
+    assert looked(step(), market=market, price_age_s_max=d(30)).cleared is cleared
+    assert looked(step(ETH), market=market, price_age_s_max=d(30)).cleared
+
+
+@pytest.mark.parametrize(("age", "cleared"), [(0, True), (30, True), (31, False), (-1, False)])
+def test_the_price_of_a_holding_has_a_largest_age_too(age: int, cleared: bool) -> None:
+    priced = replace(holding("SOL"), priced_at=MONDAY - age * SECOND)
+    market = seen(holdings=(holding("BTC"), priced))
+
+    assert looked(step(), market=market, price_age_s_max=d(30)).cleared is cleared
+
+
+@pytest.mark.parametrize(("age", "cleared"), [(0, True), (15, True), (16, False), (-1, False)])
+def test_positions_have_a_largest_age_and_a_clock_that_stepped_back_is_refused(
+    age: int, cleared: bool
+) -> None:
+    market = seen(at=MONDAY - age * SECOND)
+
+    assert looked(step(), market=market, position_age_s_max=d(15)).cleared is cleared
+
+
+# Prices.
+
+
+@pytest.mark.parametrize(
+    ("before", "cleared"), [("80", True), ("79.9", False), ("133.333333", True), ("133.4", False)]
+)
+def test_a_mark_that_jumped_since_the_last_pass_is_refused(before: str, cleared: bool) -> None:
+    at = around(marks_before={BTC: d(before)})
+
+    assert looked(step(), at=at, price_jump_max=d("0.25")).cleared is cleared
+    assert looked(step(ETH), at=at, price_jump_max=d("0.25")).cleared
+
+
+@pytest.mark.parametrize(
+    ("prices", "cleared"),
+    [
+        ({"index_price": d(102)}, True),  # 100 / 102 - 1 = -1.96%
+        ({"index_price": d("102.1")}, False),
+        ({"index_price": d("98.1")}, True),
+        ({"index_price": d(98)}, False),  # 100 / 98 - 1 = 2.04%
+        ({"index_price": None}, False),  # one price has nobody to agree with
+        ({"index_price": d(150), "bid_price": d(100), "ask_price": d(101)}, True),
+        ({"index_price": d(150), "bid_price": d(150), "ask_price": d(151)}, True),
+        ({"index_price": d(150), "bid_price": d(120), "ask_price": d(121)}, False),
+        ({"index_price": None, "bid_price": d(100), "ask_price": None}, False),
+    ],
+)
+def test_two_of_mark_index_and_mid_must_agree(prices: dict[str, Any], cleared: bool) -> None:
+    bare = {"bid_price": None, "ask_price": None}
+    market = seen(quotes=(quote(**bare | prices),))
+
+    assert looked(step(), market=market, price_gap_max=d("0.02")).cleared is cleared
+
+
+# Lots, minimums and reductions.
+
+
+@pytest.mark.parametrize(
+    ("contracts", "cleared"), [("1.001", True), ("1.0005", False), ("0", False), ("-1", False)]
+)
+def test_an_order_is_a_positive_number_of_whole_lots(contracts: str, cleared: bool) -> None:
+    assert looked(step(contracts=d(contracts))).cleared is cleared
+
+
+@pytest.mark.parametrize("listed", [{"contracts_min": d(2)}, {"notional_min": d("100.01")}])
+def test_an_order_below_the_minimum_is_refused_unless_it_closes_the_position(
+    listed: dict[str, Any],
+) -> None:
+    market = seen(instruments=(contract(**listed),))
+    closing = replace(market, positions=(position(-1),))
+
+    assert not looked(step(), market=market).cleared
+    assert not looked(buy(), market=market).cleared
+    assert looked(buy(), market=closing).cleared
+
+
+def test_an_order_of_exactly_the_minimum_is_cleared() -> None:
+    exact = contract(contracts_min=d(1), notional_min=d(100))
+
+    assert looked(step(), market=seen(instruments=(exact,))).cleared
+
+
+@pytest.mark.parametrize(
+    ("change", "cleared"),
+    [
+        ({"contracts": d(5)}, True),
+        ({"contracts": d("5.001")}, False),
+        ({"contracts": d(5), "reduce_only": False}, False),
+    ],
+)
+def test_a_buy_only_ever_closes_a_short(change: dict[str, Any], cleared: bool) -> None:
+    assert looked(replace(buy(), **change)).cleared is cleared
+
+
+def test_a_buy_with_nothing_held_is_refused() -> None:
+    assert not looked(buy(), market=seen(positions=())).cleared
+
+
+# The whole.
+
+
+def test_a_refusal_keeps_every_reason() -> None:
+    at = around(
+        now=MONDAY + 60 * SECOND,
+        holds=("a hold",),
+        marks_before={BTC: d(10)},
+        usage=Usage(orders={BTC: 9}),
+        restrictions=restricted("nothing").restrictions,
+    )
+    market = seen(quotes=(quote(index_price=d(150), bid_price=None, ask_price=None),))
+    bad = buy(contracts=d("9.0005"), notional=d(300_000))
+    reviewed = looked(bad, market=market, at=at, day_notional_max=d(300))
+
+    words = ("HOLD", "restricted", "orders sent", "an order of", "today", "price is", "positions are")
+    words += ("moved", "no two of", "whole lots", "more than close")
+    assert len(reviewed.reasons) == len(words)
+    assert all(word in reason for word, reason in zip(words, reviewed.reasons, strict=True))
+
+
+def test_one_bad_step_refuses_the_whole_plan() -> None:
+    assert not looked(buy(), step(ETH, contracts=d("0.0001"))).cleared
+
+
+@pytest.mark.parametrize("granted", [True, False])
+@pytest.mark.parametrize("holds", [(), ("a hold",)])
+def test_only_a_cleared_plan_with_a_granted_consent_has_steps(
+    granted: bool, holds: tuple[str, ...]
+) -> None:
+    reviewed = looked(step(), at=around(holds=holds))
+    approved = settle(reviewed, Consent(granted=granted, by="somebody"))
+
+    assert approved.steps == ((step(),) if granted and not holds else ())
+    assert approved.by == "somebody"

@@ -1,0 +1,151 @@
+"""The steps from held to wanted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from builders import BTC, ETH, contract, d, holding, position, quote, snapshot
+from hedged.core.exposure import ExposurePolicy, expose
+from hedged.core.guard import Drift
+from hedged.core.market import Snapshot
+from hedged.core.plan import Plan, Step, make_plan
+from hedged.core.sizing import HedgeLeg, size
+from hedged.core.target import RatioMemory
+
+ONE = (HedgeLeg(symbol=BTC, weight=d(1)),)
+TWO = (HedgeLeg(symbol=BTC, weight=d(1)), HedgeLeg(symbol=ETH, weight=d(1)))
+DUE = Drift(net=d("0.5"), mix=d("0.5"), due=True, because="it is due")
+
+
+def seen(*positions: Any, **changed: Any) -> Snapshot:
+    """10 BTC at 100; both contracts at 100."""
+    return snapshot(
+        holdings=(holding("BTC", 10, 100),),
+        instruments=(contract(**changed), contract(ETH, **changed)),
+        quotes=(quote(mark=100), quote(ETH, mark=100)),
+        positions=positions,
+    )
+
+
+def planned(
+    market: Snapshot, target: str, legs: tuple[HedgeLeg, ...] = ONE, drift: Drift = DUE, bps: int = 50
+) -> Plan:
+    memory = RatioMemory(goal_ratio=d(target), target_ratio=d(target))
+    wanted = size(memory, expose(market, ExposurePolicy()), market, legs)
+    return make_plan(market, wanted, drift, d(bps))
+
+
+def test_a_missing_hedge_is_sold_short() -> None:
+    (step,) = planned(seen(position(-2)), "0.50").steps
+
+    assert step == Step(
+        symbol=BTC,
+        side="sell",
+        contracts=d(3),
+        reduce_only=False,
+        limit_price=d("99.5"),
+        notional=d(300),
+    )
+
+
+def test_a_hedge_that_is_too_large_is_bought_back_reduce_only() -> None:
+    (step,) = planned(seen(position(-8)), "0.50").steps
+
+    assert step == Step(
+        symbol=BTC,
+        side="buy",
+        contracts=d(3),
+        reduce_only=True,
+        limit_price=d("100.5"),
+        notional=d(300),
+    )
+
+
+def test_reductions_go_first_whatever_the_order_of_the_legs() -> None:
+    steps = planned(seen(position(-1), position(-9, ETH)), "1", TWO).steps
+
+    assert [(s.symbol, s.side, s.contracts) for s in steps] == [(ETH, "buy", 4), (BTC, "sell", 4)]
+
+
+def test_a_leg_that_is_right_gets_no_step() -> None:
+    steps = planned(seen(position(-5)), "1", TWO).steps
+
+    assert [s.symbol for s in steps] == [ETH]
+
+
+def test_nothing_is_planned_when_nothing_is_due_and_the_reason_stays() -> None:
+    quiet = Drift(net=d(0), mix=d(0), due=False, because="all is well")
+
+    assert planned(seen(), "0.50", drift=quiet) == Plan(steps=(), because="all is well")
+    assert make_plan(seen(), None, DUE, d(50)).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "target", "note"),
+    [
+        ({"contracts_min": d("0.201")}, "0.02", "0.2 contracts are below the minimum of 0.201"),
+        ({"notional_min": d("20.01")}, "0.02", "20.00 is below the minimum notional of 20.01"),
+    ],
+)
+def test_an_order_below_the_venues_minimum_is_left_out_and_noted(
+    changed: dict[str, Any], target: str, note: str
+) -> None:
+    plan = planned(seen(**changed), target)
+
+    assert plan.steps == ()
+    assert plan.notes == (f"{BTC}: {note}",)
+
+
+@pytest.mark.parametrize("changed", [{"contracts_min": d("0.2")}, {"notional_min": d(20)}])
+def test_an_order_of_exactly_the_minimum_is_sent(changed: dict[str, Any]) -> None:
+    plan = planned(seen(**changed), "0.02")
+
+    assert [s.contracts for s in plan.steps] == [d("0.2")]
+    assert plan.notes == ()
+
+
+def test_dust_in_one_leg_keeps_no_other_leg_from_trading() -> None:
+    plan = planned(seen(position("-4.99")), "1", TWO)
+
+    assert [s.symbol for s in plan.steps] == [ETH]
+    assert plan.notes == (f"{BTC}: 1.00 is below the minimum notional of 5.00",)
+
+
+def test_a_position_may_be_closed_wholly_however_small_it_is() -> None:
+    (step,) = planned(seen(position("-0.001")), "0").steps
+
+    assert (step.side, step.contracts, step.reduce_only) == ("buy", d("0.001"), True)
+
+
+def test_with_nothing_to_hedge_the_held_short_is_closed() -> None:
+    market = snapshot(holdings=(holding("USDT", 1000, 1),), positions=(position(-3),))
+    (step,) = planned(market, "0.50").steps
+
+    assert (step.side, step.contracts, step.reduce_only) == ("buy", 3, True)
+
+
+def test_the_limit_price_is_on_the_tick_and_at_most_one_tick_past_the_slippage_allowed() -> None:
+    sell = planned(seen(tick=d("0.3")), "0.50", bps=70).steps[0]
+    buy = planned(seen(position(-9), tick=d("0.3")), "0.50", bps=70).steps[0]
+
+    assert sell.limit_price == d("99.3")  # 99.30 is on the grid
+    assert buy.limit_price == d("100.8")  # 100.70 is not
+
+
+@pytest.mark.parametrize(
+    ("held", "target", "steps"),
+    [
+        ("-0.0015", "0", ["0.001"]),
+        ("-0.0005", "0", []),
+        ("-5.0005", "0.50", []),
+        ("-4.9985", "0.50", ["0.001"]),
+    ],
+)
+def test_a_position_off_the_lot_grid_is_traded_in_whole_lots_and_leaves_dust(
+    held: str, target: str, steps: list[str]
+) -> None:
+    plan = planned(seen(position(held), notional_min=d(0), contracts_min=d(0)), target)
+
+    assert [step.contracts for step in plan.steps] == [d(n) for n in steps]

@@ -1,0 +1,392 @@
+"""Bytes that can be compared: canonical JSON, differences, and what a pass leaves behind."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builders import (
+    BTC,
+    MONDAY,
+    contract,
+    d,
+    guard_tick,
+    holding,
+    inputs,
+    metric_row,
+    policy,
+    position,
+    quote,
+    review_tick,
+    rule,
+    snapshot,
+)
+from hedged.core.gate import Restriction
+from hedged.core.plan import Step
+from hedged.core.record import (
+    CycleRecord,
+    Inputs,
+    Memory,
+    Outcome,
+    Policy,
+    base_of,
+    cycle_id,
+    decode_memory,
+    decode_policy,
+    decode_record,
+    digest,
+    encode,
+    pack,
+    remember,
+    unpack,
+)
+from hedged.core.target import RatioMemory, RatioPolicy
+from hedged.cycle import deliberate
+
+RULES = (
+    rule(
+        "über-leveraged ≥ 5%", "funding_rate_8h >= 0.0005", raise_by="0.30", cooldown=timedelta(weeks=4)
+    ),
+    rule("moderate risk", "close < sma_50", raise_to="0.30"),
+)
+
+
+def outcome(step: Step, status: str = "filled") -> Outcome:
+    filled = {"filled": step.contracts, "partial": step.contracts / 2}.get(status, Decimal(0))
+    return Outcome(
+        client_order_id="hdg1",
+        symbol=step.symbol,
+        side=step.side,
+        contracts=step.contracts,
+        filled=filled,
+        fill_price=step.limit_price if filled else None,
+        fee=Decimal("0.10"),
+        status=status,  # type: ignore[arg-type]
+    )
+
+
+def made(
+    given_inputs: Inputs, using: Policy, status: str = "filled", *, sent: bool = True
+) -> CycleRecord:
+    """A whole record: the decision on *given_inputs*, and every step sent with that status."""
+    thought = deliberate(given_inputs, using)
+    steps = thought.review.plan.steps if thought.review.cleared and sent else ()
+    outcomes = tuple(outcome(step, status) for step in steps)
+    return CycleRecord(
+        version=1,
+        portfolio=using.portfolio,
+        mode="paper",
+        policy_digest=digest(encode(using)),
+        inputs=given_inputs,
+        thought=thought,
+        approved_by="paper",
+        outcomes=outcomes,
+        memory=remember(given_inputs, thought, outcomes),
+    )
+
+
+FIGURES = st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def records(draw: st.DrawFn) -> CycleRecord:
+    """Reviews and guard passes over odd figures, prices, holdings, restrictions and statuses."""
+    review = draw(st.booleans())
+    funding, average = draw(FIGURES), draw(FIGURES.filter(lambda x: not isinstance(x, bool)))
+    figures = {"funding_rate_8h": None if isinstance(funding, bool) else funding, "sma_50": average}
+    price = draw(st.decimals("0.01", "99999", places=2))
+    coins = draw(st.lists(st.sampled_from(["BTC", "ETH", "XYZ", "USDT"]), max_size=3))
+    ratio = draw(st.none() | st.decimals("0", "1", places=3))
+    memory = Memory(
+        ratio=None if ratio is None else RatioMemory(goal_ratio=ratio, target_ratio=ratio),
+        executed_ratio=draw(st.none() | st.just(ratio)),
+        cursor=draw(st.integers(0, 2**40)),
+    )
+    words = draw(st.text(st.characters(exclude_categories=["Cs"]), max_size=12))
+    restriction = Restriction(scope="main", allows="reductions", reason=words, by="é", at=MONDAY)
+    seen = snapshot(
+        holdings=tuple(
+            holding(c, draw(st.integers(0, 50)), mark=None if c == "XYZ" else 7) for c in coins
+        ),
+        quotes=(quote(mark=str(price), index_price=draw(st.none() | st.just(price))),),
+        positions=tuple(position(-n) for n in draw(st.lists(st.integers(1, 9), max_size=1))),
+        cursor=memory.cursor + 1,
+    )
+    given_inputs = inputs(
+        tick=review_tick() if review else guard_tick(MONDAY + timedelta(minutes=5)),
+        snapshot=seen,
+        metrics=metric_row(**figures) if review else None,
+        memory=memory,
+        restrictions=draw(st.sampled_from([(), (restriction,)])),
+    )
+    using = policy(rules=RULES, ratio=RatioPolicy(initial_ratio=draw(st.none() | st.just(d("0.2")))))
+    return made(
+        given_inputs, using, draw(st.sampled_from(["filled", "partial", "unfilled", "unknown"]))
+    )
+
+
+@settings(deadline=None, derandomize=True, max_examples=80)
+@given(records())
+def test_a_decoded_record_is_the_record_and_has_the_same_bytes(record: CycleRecord) -> None:
+    body = encode(record)
+
+    assert decode_record(body) == record
+    assert encode(decode_record(body)) == body
+    assert encode(decode_memory(encode(record.memory))) == encode(record.memory)
+
+
+@settings(deadline=None, derandomize=True, max_examples=80)
+@given(records(), records())
+def test_any_record_packed_against_any_other_unpacks_to_its_bytes(
+    record: CycleRecord, base: CycleRecord
+) -> None:
+    full, against = encode(record), encode(base)
+    packed = pack(full, against, 7)
+
+    assert unpack(packed, against) == full
+    assert base_of(packed) == 7
+    assert base_of(full) is None
+
+
+def test_a_policy_survives_its_journal_and_its_sets_are_written_in_order() -> None:
+    using = policy(rules=RULES)
+    body = encode(using)
+
+    assert encode(decode_policy(body)) == body
+    assert json.loads(body)["exposure"]["cash"] == sorted(using.exposure.cash)
+
+
+def test_the_order_in_which_a_table_was_filled_does_not_show() -> None:
+    assert encode({"b": 1, "a": {"d": 1, "c": 2}}) == encode({"a": {"c": 2, "d": 1}, "b": 1})
+    assert encode(frozenset(["b", "a", "c"])) == b'["a","b","c"]'
+
+
+def test_decimals_keep_every_digit_they_came_with() -> None:
+    assert encode([d("1.50"), d("1E+3"), d("0.1")]) == b'["1.50","1E+3","0.1"]'
+
+
+def test_what_is_no_record_is_an_error() -> None:
+    body = json.loads(encode(made(inputs(), policy())))
+    del body["thought"]
+
+    with pytest.raises(msgspec.ValidationError):
+        decode_record(encode(body))
+
+
+# Differences of any JSON.
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.sampled_from([0, 1, 0.0, 1.0, -0.0, "1", "", "0"])
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+)
+KEYS = st.sampled_from(["a", "b", "é", "0", "1", "in", "set", "drop"])
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3)
+)
+TABLES = st.dictionaries(KEYS, VALUES, max_size=4)
+
+
+@settings(deadline=None, derandomize=True, max_examples=400)
+@given(TABLES, TABLES)
+def test_any_table_comes_back_from_its_difference_to_any_other(
+    table: dict[str, Any], base: dict[str, Any]
+) -> None:
+    full, against = encode(table), encode(base)
+
+    assert unpack(pack(full, against, 1), against) == full
+
+
+@st.composite
+def _edited(draw: st.DrawFn, value: Any) -> Any:
+    """*value* with a few places changed deep inside, as one pass differs from the one before."""
+    if draw(st.integers(0, 4)) == 0:
+        return draw(VALUES)
+    if isinstance(value, dict):
+        return {key: draw(_edited(inner)) for key, inner in value.items() if draw(st.integers(0, 7))}
+    if isinstance(value, list):
+        return [draw(_edited(inner)) for inner in value]
+    return value
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(st.data(), TABLES)
+def test_a_table_comes_back_from_its_difference_to_what_it_was_before(
+    data: st.DataObject, base: dict[str, Any]
+) -> None:
+    table = {key: data.draw(_edited(value)) for key, value in base.items()}
+    full, against = encode(table), encode(base)
+
+    assert unpack(pack(full, against, 1), against) == full
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(1, 1.0), (1, True), (0, False), (0.0, -0.0), (None, False), ([], {}), ("1", 1)],
+)
+def test_values_that_python_takes_for_equal_are_told_apart(before: Any, after: Any) -> None:
+    base, full = encode({"x": before, "y": [before]}), encode({"x": after, "y": [after]})
+
+    assert unpack(pack(full, base, 1), base) == full
+    assert json.loads(pack(full, base, 1))["changes"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(9, 12), (12, 9), (12, 12), (0, 11), (11, 0)])
+def test_a_list_of_many_keeps_its_order_however_its_length_changes(before: int, after: int) -> None:
+    base, full = encode({"x": list(range(before))}), encode({"x": [f"new {i}" for i in range(after)]})
+
+    assert unpack(pack(full, base, 1), base) == full
+
+
+def test_the_same_body_has_an_empty_difference_and_a_small_change_a_small_one() -> None:
+    record = made(inputs(), policy())
+    later = replace(record, inputs=replace(record.inputs, now=MONDAY + timedelta(minutes=5)))
+    body = encode(record)
+
+    assert json.loads(pack(body, body, 1))["changes"] == {}
+    assert json.loads(pack(encode(later), body, 1))["changes"] == {
+        "in": {"inputs": {"set": {"now": "2024-01-01T00:05:00Z"}}}
+    }
+
+
+def test_a_difference_that_was_altered_or_lost_its_base_is_an_error() -> None:
+    base, full = encode({"x": 1, "z": 1}), encode({"x": 2, "z": 1})
+    packed = pack(full, base, 1)
+
+    with pytest.raises(ValueError, match="does not unpack"):
+        unpack(packed.replace(b'"x":2', b'"x":3'), base)
+    with pytest.raises(ValueError, match="does not unpack"):
+        unpack(packed, encode({"x": 1, "z": 2}))
+
+
+# What a pass leaves behind.
+
+
+def test_a_tick_is_named_by_its_cadence_and_its_instant() -> None:
+    assert review_tick().id == "weekly@2024-01-01T00:00:00Z"
+    assert cycle_id("main", guard_tick()) == "main/guard@2024-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("status", "executed"),
+    [("filled", d("0.2")), ("partial", None), ("unfilled", None), ("refused", None), ("unknown", None)],
+)
+def test_a_target_is_executed_when_every_step_of_its_plan_was_filled(
+    status: str, executed: Decimal | None
+) -> None:
+    assert made(inputs(), policy(), status).memory.executed_ratio == executed
+
+
+def test_a_plan_of_which_a_step_was_not_sent_is_not_executed() -> None:
+    assert made(inputs(), policy(), sent=False).memory.executed_ratio is None
+
+
+def test_a_target_that_is_held_already_counts_as_executed() -> None:
+    held = inputs(snapshot=snapshot(positions=(position(-2),)))
+
+    assert made(held, policy()).memory.executed_ratio == d("0.2")
+
+
+def test_a_target_of_which_only_dust_is_missing_counts_as_executed() -> None:
+    coarse = contract(notional_min=d(500))
+    record = made(inputs(snapshot=snapshot(instruments=(coarse,))), policy())
+
+    assert record.thought.plan.notes
+    assert record.memory.executed_ratio == d("0.2")
+
+
+def test_after_a_partial_fill_no_target_is_the_one_that_was_executed() -> None:
+    """Else a target that goes back to the one before would find the half-way position good enough."""
+    ratio = RatioMemory(goal_ratio=d("0.5"), target_ratio=d("0.5"))
+    moving = inputs(memory=Memory(ratio=ratio, executed_ratio=d("0.2")))
+
+    assert made(moving, policy(), "partial").memory.executed_ratio is None
+
+
+def test_a_plan_cut_to_its_reductions_is_not_executed() -> None:
+    ratio = RatioMemory(goal_ratio=d("0.5"), target_ratio=d("0.5"))
+    cut = Restriction(scope="main", allows="reductions", reason="lunch", by="me", at=MONDAY)
+    record = made(
+        inputs(memory=Memory(ratio=ratio, executed_ratio=d("0.2")), restrictions=(cut,)), policy()
+    )
+
+    assert record.outcomes == ()
+    assert record.memory.executed_ratio == d("0.2")
+
+
+def test_a_refused_plan_keeps_the_target_that_was_executed_before() -> None:
+    ratio = RatioMemory(goal_ratio=d("0.5"), target_ratio=d("0.5"))
+    stop = Restriction(scope="main", allows="nothing", reason="lunch", by="me", at=MONDAY)
+    refused = inputs(
+        memory=Memory(ratio=ratio, executed_ratio=d("0.2")),
+        restrictions=(stop,),
+    )
+
+    assert made(refused, policy()).memory.executed_ratio == d("0.2")
+
+
+def test_drift_inside_the_band_leaves_the_executed_target_as_it_was() -> None:
+    ratio = RatioMemory(goal_ratio=d("0.2"), target_ratio=d("0.2"))
+    near = inputs(
+        tick=guard_tick(),
+        metrics=None,
+        memory=Memory(ratio=ratio, executed_ratio=d("0.2")),
+        snapshot=snapshot(positions=(position("-1.9"),)),
+    )
+    record = made(near, policy())
+
+    assert record.outcomes == ()
+    assert record.memory.executed_ratio == d("0.2")
+    assert record.memory.ratio == ratio
+
+
+def test_an_unknown_exposure_executes_nothing_and_keeps_the_memory() -> None:
+    ratio = RatioMemory(goal_ratio=d("0.2"), target_ratio=d("0.2"))
+    blind = inputs(
+        tick=guard_tick(),
+        metrics=None,
+        memory=Memory(ratio=ratio, executed_ratio=d("0.1"), funding_missed=2, cursor=1),
+        snapshot=snapshot(holdings=(holding("XYZ", 1, None),), funding_missed=3, cursor=9),
+    )
+    memory = made(blind, policy()).memory
+
+    assert (memory.ratio, memory.executed_ratio) == (ratio, d("0.1"))
+    assert (memory.funding_missed, memory.cursor) == (5, 9)
+    assert memory.marks == {BTC: 100}
+
+
+def test_only_a_guard_pass_that_did_nothing_and_was_refused_nothing_is_quiet() -> None:
+    ratio = RatioMemory(goal_ratio=d("0.2"), target_ratio=d("0.2"))
+    settled = Memory(ratio=ratio, executed_ratio=d("0.2"))
+    guard = inputs(tick=guard_tick(), metrics=None, memory=settled)
+    held = snapshot(positions=(position(-2),))
+
+    assert made(replace(guard, snapshot=held), policy()).quiet
+    assert not made(guard, policy()).quiet  # it sold
+    assert not made(replace(guard, snapshot=held, unresolved=(BTC,)), policy()).quiet  # it held
+    assert not made(inputs(snapshot=held), policy()).quiet  # a review
+
+
+def test_a_record_says_what_was_done_or_why_nothing_was() -> None:
+    unresolved = inputs(unresolved=(BTC,))
+
+    assert made(inputs(), policy()).because == (
+        "no rule fired; traded: the target is 20%, and none was executed before"
+    )
+    assert made(inputs(snapshot=snapshot(positions=(position(-2),))), policy()).because == (
+        "no rule fired; did nothing because the wanted contracts are held"
+    )
+    assert made(unresolved, policy()).because == (
+        f"no rule fired; sent nothing: HOLD: an earlier order on {BTC} is not resolved yet"
+    )
