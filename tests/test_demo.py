@@ -103,7 +103,7 @@ def test_it_refuses_a_folder_that_is_not_a_demos(tmp_path: Path) -> None:
     (tmp_path / "wallet.dat").write_text("mine")
     ran = CliRunner().invoke(app, ["demo", "--dir", str(tmp_path)])
 
-    assert "not empty" in str(ran.exception)
+    assert "holds more than a demo" in str(ran.exception)
     assert (tmp_path / "wallet.dat").read_text() == "mine"
 
 

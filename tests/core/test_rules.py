@@ -287,7 +287,7 @@ def test_the_deepest_conditions_are_judged_or_refused_and_never_crash(when: str)
 # ---- the property: a column, a row and a prefix say the same, and so does a slow reading of the text
 
 
-def slowly(node: ast.expr, row: dict[str, float | None]) -> Any:  # noqa: C901 - one case a construct
+def slowly(node: ast.expr, row: dict[str, float | None]) -> Any:
     """Kleene logic over Python's own tree, None being unknown; written from DESIGN.md alone."""
     match node:
         case ast.Constant(value=value):

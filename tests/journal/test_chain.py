@@ -145,6 +145,17 @@ def test_records_renumbered_after_one_was_taken_out_do_not_follow_each_other() -
     assert verify(closed_up).fault_id == 3
 
 
+def test_a_record_rewritten_with_a_hash_of_its_own_breaks_the_next() -> None:
+    chain = rows()
+    fields = ("main", chain[1].tick_id, "review", chain[1].at, '{"n":22}')
+    forged = hash_of(chain[1].prev_hash, 2, fields)
+    chain[1] = replace(chain[1], body=fields[4], hash=forged)
+
+    found = verify(chain)
+    assert found.fault_id == 3
+    assert "does not follow" in found.fault
+
+
 def test_fields_that_run_into_each_other_hash_differently() -> None:
     joined = hash_of(GENESIS, 1, ("a", "bc", "review", "at", "{}"))
 

@@ -24,6 +24,7 @@ from hedged.core.metrics.vocabulary import Kind, nearest
 from hedged.errors import RuleError
 
 CONDITION_LENGTH_MAX = 1000
+FLOAT_MAX = 1.7976931348623157e308
 
 Verb = Literal["set_to", "raise_to", "lower_to", "raise_by", "lower_by", "scale_by"]
 
@@ -172,6 +173,9 @@ class _Visitor:
         self.visits += 1
         if self.visits > 2 * CONDITION_LENGTH_MAX:  # chains within chains double at every level
             raise self.error("this condition is too involved", node)
+        constant = _constant(node)
+        if constant is not None:  # what overflows is unknown here too
+            return pl.lit(constant if math.isfinite(constant) else None, dtype=pl.Float64), "number"
         match node:
             case ast.BoolOp(op=op, values=values):
                 return self._all(op, [self.typed(value, "boolean") for value in values])
@@ -185,7 +189,7 @@ class _Visitor:
                 pairs = zip([left, *comparators[:-1]], ops, comparators, strict=True)
                 return self._all(ast.And(), [self._compare(*pair) for pair in pairs])
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-                return self._number(number, node), "number"
+                raise self.error("this number is too large", node)
             case ast.Name(id="true" | "false" as word):
                 return pl.lit(word == "true"), "boolean"
             case ast.Name(id=name):
@@ -207,7 +211,7 @@ class _Visitor:
         b = self.typed(right, kind)
         if kind == "number":
             # What has overflowed is unknown, not infinitely large; + - * never make it finite again.
-            a, b = (pl.when(side.is_finite()).then(side) for side in (a, b))
+            a, b = _finite(a), _finite(b)
         match op:
             case ast.Eq():
                 return a == b
@@ -226,15 +230,6 @@ class _Visitor:
                 return a >= b
         raise self.error("compare with < <= > >= == !=", right)
 
-    def _number(self, number: float, node: ast.expr) -> pl.Expr:
-        try:
-            value = float(number)
-        except OverflowError:
-            value = math.inf
-        if not math.isfinite(value):
-            raise self.error("this number is too large", node)
-        return pl.lit(value, dtype=pl.Float64)
-
     def _metric(self, name: str, node: ast.expr) -> tuple[pl.Expr, Kind]:
         metric = find(name)
         if metric is None:
@@ -247,6 +242,27 @@ class _Visitor:
     def error(self, message: str, node: ast.expr) -> RuleError:
         prefix = self.text[self.lead :].encode()[: node.col_offset].decode(errors="ignore")
         return RuleError(message, text=self.text, column=self.lead + len(prefix))
+
+
+def _finite(side: pl.Expr) -> pl.Expr:
+    """A side of a comparison, null where it is not a finite number; a literal always is one."""
+    return side if side.meta.is_literal() else pl.when(side.is_finite()).then(side)
+
+
+def _constant(node: ast.expr) -> float | None:
+    """The value of a part that names no metric, such as ``-1`` or ``2 * 50``; else None."""
+    match node:
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+            return float(number) if abs(number) <= FLOAT_MAX else None
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            value = _constant(operand)
+            return None if value is None else -value
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() as op, right=right):
+            a, b = _constant(left), _constant(right)
+            if a is None or b is None:
+                return None
+            return a + b if isinstance(op, ast.Add) else a - b if isinstance(op, ast.Sub) else a * b
+    return None
 
 
 def _described(node: ast.expr) -> str:

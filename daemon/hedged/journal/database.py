@@ -126,13 +126,19 @@ def lock_writer(path: Path) -> IO[str]:
 
 
 def _pragmas(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # SQLAlchemy's own BEGIN IMMEDIATE below
+    _plain(connection)
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _plain(connection: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy's own BEGIN below
+    # Bytes that are no text any more must reach `journal verify`, which names their record.
+    connection.text_factory = lambda raw: raw.decode(errors="replace")
+
+
 def _pragmas_ro(connection: Any, _record: object) -> None:
-    connection.isolation_level = None
+    _plain(connection)
     connection.execute("PRAGMA query_only = ON")
 
 

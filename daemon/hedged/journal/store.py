@@ -6,12 +6,10 @@ Enters values of the core; leaves them again. Nothing is sent before its intent 
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
@@ -36,13 +34,11 @@ from hedged.core.record import (
     pack,
     unpack,
 )
-from hedged.errors import JournalBroken, JournalError, JournalForeign
+from hedged.errors import JournalBroken, JournalError
 from hedged.journal import schema
+from hedged.journal.binding import bind, new_epoch, order_id
 from hedged.journal.chain import GENESIS, Row, hash_of
 from hedged.journal.database import guarded, lock_writer, opened, opened_in_memory
-
-ID_PREFIX = "hdg"
-ID_DIGITS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +83,8 @@ class Journal:
         try:
             journal = cls(path, opened(path, read_only=False), clock, lock)
             with guarded(path), journal.engine.begin() as connection:
-                _bind(connection, path, mode, accounts, clock())
-                journal.epoch = _new_epoch(connection, clock())
+                bind(connection, path, mode, accounts, clock())
+                journal.epoch = new_epoch(connection, clock())
         except BaseException:
             lock.close()
             raise
@@ -239,6 +235,13 @@ class Journal:
             at = connection.execute(query.order_by(schema.record.c.id.desc()).limit(1)).scalar()
         return None if at is None else datetime.fromisoformat(at)
 
+    def last_review_at(self, portfolio: str) -> datetime | None:
+        """The scheduled instant of the last review of *portfolio*."""
+        query = select(schema.record.c.tick_id).filter_by(portfolio=portfolio, kind="review")
+        with guarded(self.path), self.engine.connect() as connection:
+            last = connection.execute(query.order_by(schema.record.c.id.desc()).limit(1)).scalar()
+        return None if last is None else datetime.fromisoformat(last.partition("@")[2])
+
     def head(self) -> tuple[int, str]:
         """The id and the hash of the last record."""
         with guarded(self.path), self.engine.connect() as connection:
@@ -345,16 +348,6 @@ class Journal:
             return lifted.rowcount
 
 
-def order_id(account: str, epoch: datetime, row: int) -> str:
-    """
-    ``prefix + base32(sha256(account, writer epoch, journal row))``: 27 characters of ``[a-z0-9]``.
-
-    Never random, and never derived from the plan: the same sale in March and in May differ.
-    """
-    named = "\n".join((account, epoch.isoformat(), str(row))).encode()
-    return ID_PREFIX + base64.b32encode(hashlib.sha256(named).digest()).decode()[:ID_DIGITS].lower()
-
-
 def _head(connection: Connection) -> tuple[int, str]:
     table = schema.record
     query = select(table.c.id, table.c.hash).order_by(table.c.id.desc()).limit(1)
@@ -381,28 +374,3 @@ def _intent(row: Any) -> Intent:
         step=msgspec.json.decode(row["body"], type=Step),
         outcome=None if outcome is None else msgspec.json.decode(outcome, type=Outcome),
     )
-
-
-def _bind(
-    connection: Connection, path: Path, mode: Mode, accounts: tuple[str, ...], now: datetime
-) -> None:
-    """A journal belongs to the mode and the accounts it was made for."""
-    mine = (mode, encode(sorted(accounts)).decode())
-    row = connection.execute(select(schema.binding.c.mode, schema.binding.c.accounts)).first()
-    if row is None:
-        values = {"id": 1, "mode": mine[0], "accounts": mine[1], "bound_at": now.isoformat()}
-        connection.execute(insert(schema.binding), values)
-    elif tuple(row) != mine:
-        raise JournalForeign(
-            f"{path} belongs to mode {row[0]} and accounts {row[1]}, not to mode {mine[0]} and "
-            f"accounts {mine[1]}; give service.state_dir another folder"
-        )
-
-
-def _new_epoch(connection: Connection, now: datetime) -> datetime:
-    """The instant this writer began, strictly later than any before it, so that no id repeats."""
-    last = connection.execute(select(func.max(schema.writer.c.epoch))).scalar()
-    epoch = now if last is None else max(now, datetime.fromisoformat(last) + timedelta(microseconds=1))
-    values = {"epoch": epoch.isoformat(timespec="microseconds"), "pid": os.getpid()}
-    connection.execute(insert(schema.writer), values)
-    return epoch

@@ -26,6 +26,7 @@ log = structlog.get_logger()
 
 UNAVAILABLE_ALERT = 3
 LEAVE_S_MAX = 25.0
+FROZEN_BY = "hedged"
 
 OnRecord = Callable[[CycleRecord], None]
 Due = Callable[[Journal, str, datetime], Tick | None]
@@ -38,7 +39,7 @@ class Service:
         self.daemon = daemon
         self.schedule = schedule
         self.on_record = on_record
-        self.failures: dict[str, int] = {}
+        self.failures: dict[tuple[str, str], int] = {}
         self.last_error: HedgedError | None = None
         self._leave = asyncio.Event()
 
@@ -75,16 +76,18 @@ class Service:
 
     async def pass_one(self, shell: cycle.Shell, due: Due) -> None:
         """Run the cycle that is due, if any; what it raises is dealt with here, and stays here."""
-        portfolio = shell.policy.portfolio
+        portfolio, kind = shell.policy.portfolio, "pass"
         try:
             tick = due(shell.journal, portfolio, shell.clock())
             if tick is None:
                 return
+            kind = tick.kind
             structlog.contextvars.bind_contextvars(cycle_id=cycle_id(portfolio, tick))
             self._tell(await cycle.run(tick, shell))
-            self.failures.pop(portfolio, None)
+            for passed in (kind, "guard"):  # a review is a guard pass too
+                self.failures.pop((portfolio, passed), None)
         except (VenueUnavailable, BadData) as error:
-            self._count(portfolio, error)
+            self._count((portfolio, kind), error)
         except JournalError as error:
             self._journal_failed(error)
         except Exception as error:  # noqa: BLE001 - the service's one catch-all: freeze, go on
@@ -109,9 +112,10 @@ class Service:
         say("cycle_recorded", because=record.because, **self._head())
         self.on_record(record)
 
-    def _count(self, portfolio: str, error: HedgedError) -> None:
+    def _count(self, what: tuple[str, str], error: HedgedError) -> None:
+        """Reviews that fail in a row are counted apart from the guard passes between them."""
         self.last_error = error
-        count = self.failures[portfolio] = self.failures.get(portfolio, 0) + 1
+        count = self.failures[what] = self.failures.get(what, 0) + 1
         say = log.error if count >= UNAVAILABLE_ALERT else log.warning
         say("pass_skipped", error=str(error), in_a_row=count)
 
@@ -126,10 +130,10 @@ class Service:
         portfolio, now = shell.policy.portfolio, shell.clock()
         reason = f"unexpected {type(error).__name__}: {error}"
         try:
-            if any(r.reason == reason for r in shell.journal.restrictions(portfolio, now)):
+            if any(r.by == FROZEN_BY for r in shell.journal.restrictions(portfolio, now)):
                 return
             shell.journal.restrict(
-                Restriction(scope=portfolio, allows="nothing", reason=reason, by="hedged", at=now)
+                Restriction(scope=portfolio, allows="nothing", reason=reason, by=FROZEN_BY, at=now)
             )
         except JournalError as failed:
             self._journal_failed(failed)

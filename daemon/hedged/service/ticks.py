@@ -17,6 +17,7 @@ from hedged.errors import SettingsError
 from hedged.journal.store import Journal
 from hedged.settings import sections
 
+CLOCK_ERROR_MAX = timedelta(days=31)
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
 # How far back the latest scheduled instant is looked for, the nearest first.
@@ -66,6 +67,11 @@ class Schedule:
         """The latest review that should have been by *now*, unless it has its record already."""
         at = _latest(self.review, now - self.delay)
         if at is None:
+            return None
+        last = journal.last_review_at(portfolio)
+        # No review goes back behind the last one, though the clock or the cadence may; but a clock
+        # that was wrong by years must not end all reviews until those years have passed.
+        if last is not None and at < last <= now + CLOCK_ERROR_MAX:
             return None
         tick = Tick(kind="review", cadence=self.review_name, scheduled_at=at)
         return None if journal.has(portfolio, tick.id) else tick

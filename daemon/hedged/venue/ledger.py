@@ -63,11 +63,6 @@ class Ledger:
         self.events.append(event)
         return event
 
-    def settle(self) -> None:
-        """Put on disk what is staged, the account standing where it was. See `commit`."""
-        if self._written < len(self.events) and self.advanced_to is not None:
-            self.commit(self.advanced_to)
-
     def commit(self, advanced_to: datetime) -> None:
         """
         Put all staged events and the instant the account was carried to on disk, as one transaction.
@@ -75,7 +70,7 @@ class Ledger:
         Raises
         ------
         VenueUnavailable
-            When the disk refuses; the events stay staged, and the next commit tries again.
+            When the disk refuses; then the staged events are gone, as if they had never been.
         """
         if self._disk is not None and not self.read_only:
             staged = self.events[self._written :]
@@ -89,6 +84,7 @@ class Ledger:
                         (advanced_to.isoformat(),),
                     )
             except sqlite3.Error as error:
+                del self.events[self._written :]
                 raise VenueUnavailable(f"the paper account {self.path}: {error}") from error
         self._written = len(self.events)
         self.advanced_to = advanced_to

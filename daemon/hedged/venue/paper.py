@@ -105,19 +105,21 @@ class PaperVenue:
                 raise VenueRefused(f"the id {order.client_order_id} belongs to another order")
             return known
         now = self.clock()
-        self.account.advance(now)
-        outcome, fill = self._matched(order, now)
+        try:
+            self.account.advance(now)
+            outcome, fill = self._matched(order, now)
+        except VenueUnavailable as error:
+            raise VenueRefused(f"nothing was executed: {error}") from error
         self.account.add("outcome", f"order {order.client_order_id}", outcome)
         if fill is not None:
             self.account.add("fill", f"fill {order.client_order_id}", fill)
         try:
-            self.account.ledger.settle()
+            self.account.commit()
         except VenueUnavailable as error:
             raise OutcomeUnknown(str(error)) from error
         return outcome
 
     async def lookup(self, client_order_id: str, symbol: str) -> Outcome | None:
-        self.account.ledger.settle()  # what is told must be on disk first
         return self.account.outcomes.get(client_order_id)
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from hedged.core.margin import maintenance_margin, rise_to_liquidation
 from hedged.core.market import (
@@ -25,10 +25,12 @@ from hedged.core.market import (
     to_tick,
 )
 from hedged.core.record import Outcome
+from hedged.errors import VenueUnavailable
 from hedged.venue.ledger import Event, Kind, Ledger, Value
 from hedged.venue.protocol import Market
 
 BPS = Decimal(10_000)
+FEE_STEP = Decimal("1e-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +61,7 @@ class PaperAccount:
         self.terms = terms
         self.lag = lag
         self.instruments = {i.symbol: i for i in instruments}
-        self.wallet = ZERO
-        self.positions: dict[str, Position] = {}
-        self.outcomes: dict[str, Outcome] = {}
-        self.fills: list[Fill] = []
-        for event in ledger.events:
-            self._apply(event)
+        self._fold()
 
     def advance(self, now: datetime) -> None:
         """
@@ -75,10 +72,10 @@ class PaperAccount:
         since, until = self.ledger.advanced_to, now - self.lag
         if since is None:
             self.add("flow", "collateral", Flow(at=now, amount=self.terms.collateral))
-            self.ledger.commit(until)
+            self.commit(until)
         elif until > since:
             self._pass_time(since, until)
-            self.ledger.commit(until)
+            self.commit(until)
 
     def _pass_time(self, since: datetime, now: datetime) -> None:
         """What happened in (since, now], in its order: bars first, then the funding of that instant."""
@@ -98,6 +95,23 @@ class PaperAccount:
                     self._book_funding(symbol, rate, at)
             before = at
 
+    def commit(self, advanced_to: datetime | None = None) -> None:
+        """
+        Make the staged events last, the account carried to *advanced_to* (default: where it was).
+
+        Raises
+        ------
+        VenueUnavailable
+            When the disk refuses; then the account is again what is on the disk.
+        """
+        to = advanced_to or self.ledger.advanced_to
+        assert to is not None, "an account is advanced before it trades"
+        try:
+            self.ledger.commit(to)
+        except VenueUnavailable:
+            self._fold()
+            raise
+
     def add(self, kind: Kind, key: str, value: Value) -> None:
         """Put an event into the book and let it take effect; `Ledger.commit` makes it last."""
         self._apply(self.ledger.stage(kind, key, value))
@@ -106,6 +120,15 @@ class PaperAccount:
         """Signed contracts held."""
         position = self.positions.get(symbol)
         return position.contracts if position else ZERO
+
+    def _fold(self) -> None:
+        """What the events of the ledger make of the account."""
+        self.wallet = ZERO
+        self.positions: dict[str, Position] = {}
+        self.outcomes: dict[str, Outcome] = {}
+        self.fills: list[Fill] = []
+        for event in self.ledger.events:
+            self._apply(event)
 
     def _held_before(self, symbol: str, at: datetime) -> Decimal:
         """Signed contracts held before any fill at or after *at*."""
@@ -162,18 +185,23 @@ class PaperAccount:
         if self.equity(worst) > self.maintenance(worst):
             return
         rise = rise_to_liquidation(self.equity(before), held, self.instruments, before) or ZERO
+        prices = {
+            s: to_tick(before[s] * (1 + rise), self.instruments[s].tick, ROUND_FLOOR) for s in held
+        }
+        sizes = {s: abs(notional(self.instruments[s], held[s], prices[s])) for s in held}
+        fee_rate = self.terms.liquidation_fee_bps / BPS
+        # The fee takes what is left at most: the venue's insurance bears the rest.
+        left = max(ZERO, self.equity(before | prices)) / sum(sizes.values(), ZERO)
         for symbol, contracts in held.items():
-            instrument = self.instruments[symbol]
-            price = to_tick(before[symbol] * (1 + rise), instrument.tick, ROUND_CEILING)
             fill = Fill(
                 at=at,
                 symbol=symbol,
                 side="buy" if contracts < 0 else "sell",
                 contracts=abs(contracts),
-                fill_price=price,
-                mark_price=price,
+                fill_price=prices[symbol],
+                mark_price=prices[symbol],
                 index_price=None,
-                fee=abs(notional(instrument, contracts, price)) * self.terms.liquidation_fee_bps / BPS,
+                fee=to_tick(sizes[symbol] * min(fee_rate, left), FEE_STEP, ROUND_FLOOR),
                 client_order_id="",
                 cause="liquidation",
             )

@@ -52,9 +52,19 @@ def upgrade() -> None:
         ("intent_unresolved", "intent", ["portfolio", "outcome"]),
     ):
         op.create_index(name, table, columns)
-    for table in ("record", "policy"):
-        for change in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
-            )
+    for table, change in (
+        ("record", "UPDATE"),
+        ("record", "DELETE"),
+        ("policy", "UPDATE"),
+        ("policy", "DELETE"),
+        ("intent", "DELETE"),
+        ("restriction", "DELETE"),
+    ):
+        op.execute(
+            f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
+        )
+    op.execute(
+        "CREATE TRIGGER intent_resolved_once BEFORE UPDATE ON intent WHEN OLD.outcome IS NOT NULL "
+        "BEGIN SELECT RAISE(ABORT, 'the first outcome stands'); END"
+    )

@@ -1,0 +1,216 @@
+"""The intent first, then the order, then its outcome; an id is sent at most once, ever."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import BTC, ETH, d, policy, review_tick
+from fakes import FakeClock, FakeVenue
+from hedged.core.gate import Approved
+from hedged.core.plan import Step
+from hedged.core.record import Outcome
+from hedged.errors import JournalError, VenueUnavailable
+from hedged.execute import execute, resolve
+from hedged.journal.store import Journal
+from hedged.venue.protocol import Order
+
+
+class Watching(FakeVenue):
+    """Looks into the journal with its own eyes whenever it is sent an order."""
+
+    def __init__(self, path: Path, **changed: Any) -> None:
+        super().__init__(**changed)
+        self.path = path
+        self.seen: list[tuple[str, str | None]] = []
+
+    async def send(self, order: Order) -> Outcome:
+        connection = sqlite3.connect(self.path)
+        query = "SELECT client_order_id, outcome FROM intent ORDER BY id"
+        self.seen = connection.execute(query).fetchall()
+        connection.close()
+        return await super().send(order)
+
+
+def step(symbol: str = BTC, contracts: int = 2) -> Step:
+    return Step(
+        symbol=symbol,
+        side="sell",
+        contracts=d(contracts),
+        reduce_only=False,
+        limit_price=d(99),
+        notional=d(200),
+    )
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal.open_for(tmp_path / "journal.sqlite", "paper", ("paper",), FakeClock())
+    yield made
+    made.close()
+
+
+async def run(venue: FakeVenue, journal: Journal, *steps: Step) -> tuple[Outcome, ...]:
+    return await execute(Approved(steps=steps, by="paper"), review_tick(), venue, journal, policy())
+
+
+async def test_the_intent_is_on_disk_before_the_order_is_sent(journal: Journal) -> None:
+    venue = Watching(journal.path)
+    await run(venue, journal, step(BTC))
+
+    assert venue.seen == [(venue.orders[0].client_order_id, None)]
+
+
+async def test_an_outcome_is_on_disk_before_the_next_order_is_sent(journal: Journal) -> None:
+    venue = Watching(journal.path)
+    await run(venue, journal, step(BTC), step(ETH))
+
+    assert venue.seen[0][1] is not None
+    assert venue.seen[1] == (venue.orders[1].client_order_id, None)
+
+
+async def test_steps_are_sent_in_order_each_under_its_intents_id(journal: Journal) -> None:
+    venue = FakeVenue()
+    venue.answers = ["partial", "fill"]
+    outcomes = await run(venue, journal, step(BTC), step(ETH, 3))
+
+    intents = journal.intents("main")
+    assert [o.client_order_id for o in venue.orders] == [i.client_order_id for i in intents]
+    assert [(o.symbol, o.contracts) for o in venue.orders] == [(BTC, 2), (ETH, 3)]
+    assert [o.status for o in outcomes] == ["partial", "filled"]
+    assert [intent.outcome for intent in intents] == list(outcomes)
+    assert journal.unresolved("main") == []
+
+
+async def test_nothing_approved_sends_nothing_and_intends_nothing(journal: Journal) -> None:
+    venue = FakeVenue()
+
+    assert await run(venue, journal) == ()
+    assert venue.orders == []
+    assert journal.intents("main") == []
+
+
+async def test_a_refused_order_ends_its_intent_and_the_rest_goes_on(journal: Journal) -> None:
+    venue = FakeVenue()
+    venue.answers = ["refuse", "fill"]
+    outcomes = await run(venue, journal, step(BTC), step(ETH))
+
+    assert [(o.status, o.filled) for o in outcomes] == [("refused", 0), ("filled", 2)]
+    assert outcomes[0].reason == "the venue said no"
+    assert journal.unresolved("main") == []
+
+
+@pytest.mark.parametrize("answer", ["time out", "land then time out"])
+async def test_an_unknown_outcome_stops_the_rest_and_leaves_its_intent_open(
+    journal: Journal, answer: str
+) -> None:
+    venue = FakeVenue()
+    venue.answers = [answer]
+    outcomes = await run(venue, journal, step(BTC), step(ETH))
+
+    assert [o.status for o in outcomes] == ["unknown"]
+    assert len(venue.orders) == 1
+    assert [i.step.symbol for i in journal.unresolved("main")] == [BTC]
+
+
+async def test_an_error_nobody_expects_leaves_its_intent_open(journal: Journal) -> None:
+    class Odd(FakeVenue):
+        async def send(self, order: Order) -> Outcome:
+            raise TypeError("an odd payload")
+
+    with pytest.raises(TypeError):
+        await run(Odd(), journal, step(BTC), step(ETH))
+    assert [i.step.symbol for i in journal.unresolved("main")] == [BTC]
+
+
+async def test_an_intent_that_can_not_be_written_sends_nothing(journal: Journal) -> None:
+    venue = FakeVenue()
+    connection = sqlite3.connect(journal.path)
+    connection.execute(
+        "CREATE TRIGGER broken BEFORE INSERT ON intent BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
+    connection.close()
+
+    with pytest.raises(JournalError):
+        await run(venue, journal, step(BTC))
+    assert venue.orders == []
+
+
+async def test_an_outcome_that_can_not_be_written_sends_nothing_more(journal: Journal) -> None:
+    venue = FakeVenue()
+    connection = sqlite3.connect(journal.path)
+    connection.execute(
+        "CREATE TRIGGER broken BEFORE UPDATE ON intent BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
+    connection.close()
+
+    with pytest.raises(JournalError):
+        await run(venue, journal, step(BTC), step(ETH))
+    assert [order.symbol for order in venue.orders] == [BTC]
+    assert [i.step.symbol for i in journal.unresolved("main")] == [BTC]
+
+
+# Resolving.
+
+
+async def test_an_order_that_landed_is_found_and_never_sent_again(journal: Journal) -> None:
+    venue = FakeVenue()
+    venue.answers = ["land then time out"]
+    await run(venue, journal, step(BTC))
+
+    assert await resolve(venue, journal, "main") == ()
+    (intent,) = journal.intents("main")
+    assert intent.outcome == venue.landed[intent.client_order_id]
+    assert len(venue.orders) == 1
+    assert await resolve(venue, journal, "main") == ()
+
+
+async def test_an_order_the_venue_does_not_know_stays_unresolved_until_it_does(
+    journal: Journal,
+) -> None:
+    venue = FakeVenue()
+    venue.answers = ["land then time out"]
+    await run(venue, journal, step(BTC))
+    late = dict(venue.landed)
+    venue.landed.clear()
+    before = [await resolve(venue, journal, "main") for _ in range(3)]
+    venue.landed.update(late)
+
+    assert before == [(BTC,)] * 3
+    assert await resolve(venue, journal, "main") == ()
+    assert journal.intents("main")[0].outcome == next(iter(late.values()))
+
+
+async def test_absence_is_proof_only_where_the_venue_says_so(journal: Journal) -> None:
+    venue = FakeVenue(absence_is_proof=True)
+    venue.answers = ["time out"]
+    await run(venue, journal, step(BTC))
+
+    assert await resolve(venue, journal, "main") == ()
+    outcome = journal.intents("main")[0].outcome
+    assert outcome is not None
+    assert (outcome.status, outcome.filled) == ("refused", 0)
+    assert "never reached" in outcome.reason
+
+
+async def test_a_lookup_that_fails_resolves_nothing(journal: Journal) -> None:
+    venue = FakeVenue(absence_is_proof=True)
+    venue.answers = ["time out"]
+    await run(venue, journal, step(BTC))
+    venue.failures = ["maintenance"]
+
+    with pytest.raises(VenueUnavailable):
+        await resolve(venue, journal, "main")
+    assert len(journal.unresolved("main")) == 1
+
+
+async def test_only_the_portfolios_own_intents_are_asked_about(journal: Journal) -> None:
+    venue = FakeVenue(absence_is_proof=True)
+    journal.open_intent(policy(portfolio="other"), review_tick(), step(BTC))
+
+    assert await resolve(venue, journal, "main") == ()
+    assert len(journal.unresolved("other")) == 1

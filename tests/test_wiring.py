@@ -1,0 +1,177 @@
+"""What is put together, what is shared, and what is refused before anything runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from hedged import cycle, wiring
+from hedged.core.record import Tick
+from hedged.errors import JournalBusy, JournalForeign, SettingsError
+from hedged.settings.load import load
+from hedged.settings.model import Settings
+
+TWO = """
+[service]
+state_dir = "state"
+[venue]
+start = 2021-05-10T00:05:00Z
+end = 2021-05-31T00:05:00Z
+[paper]
+collateral = 400_000
+[signal]
+ath_seed = { price = 19798.68, date = 2017-12-17 }
+[hedge]
+legs = [{ symbol = "BTC/USDT:USDT" }]
+[[rule]]
+name = "moderate risk"
+when = "close < sma_50"
+raise_to = 0.30
+[[portfolio]]
+name = "main"
+account = "one"
+holding = [{ asset = "BTC", quantity = 1 }]
+[[portfolio]]
+name = "second"
+account = "one"
+hedge = { legs = [{ symbol = "ETH/USDT:USDT" }] }
+holding = [{ asset = "ETH", quantity = 1 }]
+[[portfolio]]
+name = "third"
+account = "two"
+[[instrument]]
+symbol = "BTC/USDT:USDT"
+lot = 0.001
+tick = 0.1
+[[instrument]]
+symbol = "ETH/USDT:USDT"
+lot = 0.01
+tick = 0.01
+"""
+
+
+def settings_of(folder: Path, text: str = TWO) -> Settings:
+    file = folder / "hedged.toml"
+    file.write_text(text)
+    return load([file], {}).settings
+
+
+def files_of(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def bytes_of(folder: Path) -> dict[Path, bytes]:
+    """All that is kept; the -shm files are SQLite's working memory."""
+    kept = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".sqlite-shm")
+    return {path: path.read_bytes() for path in kept}
+
+
+async def test_every_portfolio_has_a_shell_and_every_account_one_book(tmp_path: Path) -> None:
+    daemon = wiring.build(settings_of(tmp_path))
+    names = sorted(path.name for path in (tmp_path / "state").glob("*.sqlite"))
+    shells = {shell.policy.portfolio: shell for shell in daemon.shells}
+    await daemon.close()
+
+    assert list(shells) == ["main", "second", "third"]
+    assert names == ["journal.sqlite", "paper-one.sqlite", "paper-two.sqlite"]
+    assert {shell.mode for shell in daemon.shells} == {"paper"}
+    accounts = [shell.venue.venue.account for shell in daemon.shells]  # type: ignore[attr-defined]
+    assert accounts[0] is accounts[1]
+    assert accounts[0] is not accounts[2]
+    assert [leg.symbol for leg in shells["second"].policy.legs] == ["ETH/USDT:USDT"]
+
+
+async def test_a_closed_daemon_lets_the_next_one_in_and_an_open_one_does_not(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    first = wiring.build(settings)
+    with pytest.raises(JournalBusy):
+        wiring.build(settings)
+    await first.close()
+
+    second = wiring.build(settings)
+    await second.close()
+
+
+async def test_to_read_writes_nothing_anywhere(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    daemon = wiring.build(settings, read_only=True)
+    for shell in daemon.shells:
+        await shell.venue.observe(shell.clock(), after=0)
+    await daemon.close()
+
+    assert files_of(tmp_path) == ["hedged.toml"]
+
+
+async def test_to_read_beside_a_writer_changes_no_byte_of_what_is_kept(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    writer = wiring.build(settings)
+    for shell in writer.shells:
+        await shell.venue.observe(shell.clock(), after=0)
+    kept = bytes_of(tmp_path)
+    reader = wiring.build(settings, read_only=True)
+    for shell in reader.shells:
+        await shell.venue.observe(shell.clock(), after=0)
+    await reader.close()
+
+    assert bytes_of(tmp_path) == kept
+    await writer.close()
+
+
+async def test_a_replay_goes_on_where_its_journal_ends(tmp_path: Path) -> None:
+    settings, later = settings_of(tmp_path), datetime(2021, 5, 13, 0, 5, tzinfo=UTC)
+    daemon = wiring.build(settings)
+    assert daemon.replay_clock is not None
+    started = daemon.clock()
+    daemon.replay_clock.set(later)
+    await cycle.run(Tick(kind="guard", cadence="guard", scheduled_at=later), daemon.shells[0])
+    await daemon.close()
+    again = wiring.build(settings)
+    resumed = again.clock()
+    await again.close()
+
+    assert started == datetime(2021, 5, 10, 0, 5, tzinfo=UTC)
+    assert resumed == later
+
+
+async def test_on_the_wall_clock_there_is_no_clock_to_set(tmp_path: Path) -> None:
+    daemon = wiring.build(settings_of(tmp_path, TWO.replace("[venue]", '[venue]\nclock = "wall"')))
+    now = daemon.clock()
+    await daemon.close()
+
+    assert daemon.replay_clock is None
+    assert now.tzinfo is UTC
+
+
+async def test_a_metric_the_venue_never_serves_is_a_settings_error(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, TWO.replace("close < sma_50", "close > 0 and basis > 0"))
+
+    with pytest.raises(SettingsError, match="'moderate risk' names basis, which needs index of BTC"):
+        wiring.build(settings)
+    assert not (settings.service.state_dir).exists()
+
+
+async def test_what_is_served_is_looked_up_for_each_portfolios_own_signal(tmp_path: Path) -> None:
+    text = TWO.replace("close < sma_50", "open_interest > 0")
+
+    with pytest.raises(SettingsError, match="needs open_interest of ETH/USDT:USDT"):
+        wiring.build(settings_of(tmp_path, text))
+    named = text.replace("[signal]", '[signal]\nsymbol = "BTC/USDT:USDT"')
+    await wiring.build(settings_of(tmp_path, named)).close()
+
+
+def test_recorded_history_that_is_not_there_is_a_settings_error(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, TWO.replace("[venue]", '[venue]\ndata = "nowhere"'))
+
+    with pytest.raises(SettingsError, match="nowhere"):
+        wiring.build(settings)
+
+
+async def test_a_journal_of_other_accounts_is_refused_and_freed(tmp_path: Path) -> None:
+    await wiring.build(settings_of(tmp_path)).close()
+    other = settings_of(tmp_path, TWO.replace('account = "two"', 'account = "three"'))
+
+    with pytest.raises(JournalForeign):
+        wiring.build(other)
+    await wiring.build(settings_of(tmp_path)).close()

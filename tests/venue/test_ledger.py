@@ -1,0 +1,192 @@
+"""The paper account's book: only added to, whole or not at all, and the same after a restart."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from builders import BTC, MONDAY, d
+from hedged.core.market import Fill, Flow, FundingPayment
+from hedged.core.record import Outcome
+from hedged.errors import VenueUnavailable
+from hedged.venue.ledger import Event, Kind, Ledger, Value
+
+LATER = MONDAY + timedelta(hours=1)
+VALUES: tuple[tuple[Kind, Value], ...] = (
+    ("flow", Flow(at=MONDAY, amount=d("1000.10"))),
+    (
+        "outcome",
+        Outcome(
+            client_order_id="hdg1",
+            symbol=BTC,
+            side="sell",
+            contracts=d(2),
+            filled=d(1),
+            fill_price=d("99.9"),
+            fee=d("0.05"),
+            status="partial",
+            reason="half of it",
+        ),
+    ),
+    (
+        "fill",
+        Fill(
+            at=MONDAY,
+            symbol=BTC,
+            side="sell",
+            contracts=d(1),
+            fill_price=d("99.9"),
+            mark_price=d(100),
+            index_price=None,
+            fee=d("0.05"),
+            client_order_id="hdg1",
+        ),
+    ),
+    (
+        "funding",
+        FundingPayment(
+            at=LATER,
+            symbol=BTC,
+            funding_rate=d("0.0001"),
+            contracts=d(-1),
+            mark_price=d(100),
+            amount=d("0.01"),
+        ),
+    ),
+    ("funding_missed", None),
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "paper.sqlite"
+
+
+def stage_all(ledger: Ledger) -> None:
+    for kind, value in VALUES:
+        ledger.stage(kind, f"the {kind}", value)
+
+
+def opened(path: Path, *, read_only: bool = False) -> tuple[list[Event], object]:
+    ledger = Ledger(path, read_only=read_only)
+    ledger.close()
+    return ledger.events, ledger.advanced_to
+
+
+def break_disk(path: Path) -> None:
+    """From now on the database refuses every new event, as a full disk would."""
+    connection = sqlite3.connect(path)
+    connection.execute(
+        "CREATE TRIGGER broken BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
+    connection.commit()
+    connection.close()
+
+
+def mend_disk(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TRIGGER broken")
+    connection.commit()
+    connection.close()
+
+
+def test_every_kind_of_event_comes_back_as_it_was(path: Path) -> None:
+    ledger = Ledger(path, read_only=False)
+    stage_all(ledger)
+    ledger.commit(LATER)
+    ledger.close()
+
+    events, advanced_to = opened(path)
+    assert [(event.kind, event.value) for event in events] == list(VALUES)
+    assert [event.seq for event in events] == [1, 2, 3, 4, 5]
+    assert advanced_to == LATER
+
+
+def test_what_was_not_committed_is_gone_after_a_restart(path: Path) -> None:
+    ledger = Ledger(path, read_only=False)
+    ledger.stage("flow", "first", VALUES[0][1])
+    ledger.commit(MONDAY)
+    ledger.stage("flow", "second", VALUES[0][1])
+    ledger.close()
+
+    events, advanced_to = opened(path)
+    assert [event.key for event in events] == ["first"]
+    assert advanced_to == MONDAY
+
+
+def test_a_commit_that_fails_leaves_the_book_as_it_is_on_the_disk(path: Path) -> None:
+    ledger = Ledger(path, read_only=False)
+    ledger.stage("flow", "first", VALUES[0][1])
+    ledger.commit(MONDAY)
+    stage_all(ledger)
+    break_disk(path)
+    with pytest.raises(VenueUnavailable, match="disk full"):
+        ledger.commit(LATER)
+    after = ([event.key for event in ledger.events], ledger.advanced_to)
+    mend_disk(path)
+    stage_all(ledger)
+    ledger.commit(LATER)
+    ledger.close()
+    events, advanced_to = opened(path)
+
+    assert after == (["first"], MONDAY)
+    assert [event.value for event in events[1:]] == [value for _, value in VALUES]
+    assert advanced_to == LATER
+
+
+def test_a_key_is_booked_once(path: Path) -> None:
+    ledger = Ledger(path, read_only=False)
+    ledger.stage("funding_missed", "funding BTC 08:00", None)
+    ledger.commit(MONDAY)
+    ledger.stage("funding_missed", "funding BTC 08:00", None)
+
+    with pytest.raises(VenueUnavailable):
+        ledger.commit(LATER)
+    ledger.close()
+    assert len(opened(path)[0]) == 1
+
+
+def test_a_read_only_ledger_never_touches_the_disk(path: Path) -> None:
+    nowhere = Ledger(path, read_only=True)
+    nowhere.stage("flow", "first", VALUES[0][1])
+    nowhere.commit(MONDAY)
+    assert not path.parent.exists()
+
+    written = Ledger(path, read_only=False)
+    written.stage("flow", "first", VALUES[0][1])
+    written.commit(MONDAY)
+    written.close()
+    before = path.read_bytes()
+    reader = Ledger(path, read_only=True)
+    reader.stage("flow", "second", VALUES[0][1])
+    reader.commit(LATER)
+    reader.close()
+
+    assert [event.key for event in reader.events] == ["first", "second"]
+    assert path.read_bytes() == before
+    assert opened(path)[1] == MONDAY
+
+
+@pytest.mark.parametrize("name", ["50% ü", "what?", "v#2"])
+def test_a_read_only_ledger_finds_its_file_whatever_the_folder_is_called(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name / "paper.sqlite"
+    written = Ledger(path, read_only=False)
+    written.stage("flow", "first", VALUES[0][1])
+    written.commit(MONDAY)
+    written.close()
+
+    assert opened(path, read_only=True)[1] == MONDAY
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_file_that_is_no_database_is_unavailable(path: Path, read_only: bool) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"a letter, not a database" * 50)
+
+    with pytest.raises(VenueUnavailable, match=r"paper\.sqlite"):
+        Ledger(path, read_only=read_only)
