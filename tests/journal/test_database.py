@@ -197,8 +197,22 @@ def test_another_process_that_writes_is_named_and_its_death_frees_the_lock(path:
 _HOLD = """
 import sys
 from pathlib import Path
-from hedged.journal.database import lock_writer
+from hedged.journal.database import guarded, lock_writer
 handle = lock_writer(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()
 """
+
+
+def test_a_journal_that_became_read_only_is_told(made: Path) -> None:
+    """What a file system that was remounted read-only answers, for root too."""
+    engine = opened(made, read_only=False)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    with (
+        pytest.raises(JournalError, match="can't be written"),
+        guarded(made),
+        engine.begin() as connection,
+    ):
+        connection.exec_driver_sql("INSERT INTO writer VALUES ('2024-01-01', 1)")
+    engine.dispose()
