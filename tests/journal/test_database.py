@@ -197,7 +197,7 @@ def test_another_process_that_writes_is_named_and_its_death_frees_the_lock(path:
 _HOLD = """
 import sys
 from pathlib import Path
-from hedged.journal.database import guarded, lock_writer
+from hedged.journal.database import lock_writer
 handle = lock_writer(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()
