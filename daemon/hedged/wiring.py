@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
@@ -104,20 +105,22 @@ def build(settings: Settings, *, read_only: bool = False) -> Daemon:
         check_served(policy, market)
     replay_clock = _replay_clock(settings)
     clock = replay_clock or wall_clock
-    accounts = {
-        name: _account(settings, name, market, read_only=read_only)
-        for name in sorted({policy.account for policy in policies})
-    }
+    names = sorted({policy.account for policy in policies})
     if replay_clock is not None:
-        # Before the journal is opened: its epoch must be later than any order of the account, even
-        # when the journal itself was lost or restored.
-        for account in accounts.values():
-            replay_clock.set(account.ledger.advanced_to or replay_clock.start)
-    journal = _journal(settings, clock, read_only=read_only)
-    store = kept_history(settings, read_only=read_only)
-    shells = tuple(
-        _shell(settings, policy, accounts[policy.account], journal, store, clock) for policy in policies
-    )
+        _resume(replay_clock, settings, names)
+    with ExitStack() as opened:
+        journal = opened.enter_context(_journal(settings, clock, read_only=read_only))
+        store = kept_history(settings, read_only=read_only)
+        accounts = {}
+        for name in names:
+            ledger = Ledger(_ledger_path(settings, name), read_only=read_only)
+            opened.callback(ledger.close)
+            accounts[name] = _account(settings, name, market, ledger)
+        shells = tuple(
+            _shell(settings, policy, accounts[policy.account], journal, store, clock)
+            for policy in policies
+        )
+        opened.pop_all()  # from here on `Daemon.close` lets go of them
     return Daemon(
         settings=settings, shells=shells, journal=journal, clock=clock, replay_clock=replay_clock
     )
@@ -155,6 +158,23 @@ def _replay_clock(settings: Settings) -> ReplayClock | None:
     return ReplayClock(venue.start, venue.end)
 
 
+def _resume(clock: ReplayClock, settings: Settings, accounts: list[str]) -> None:
+    """
+    Go on where the accounts stand, so that a stopped replay does not start over.
+
+    This comes before the journal is opened: its epoch must be later than any order of the accounts,
+    even when the journal itself was lost or restored.
+    """
+    for name in accounts:
+        ledger = Ledger(_ledger_path(settings, name), read_only=True)
+        clock.set(ledger.advanced_to or clock.start)
+        ledger.close()
+
+
+def _ledger_path(settings: Settings, account: str) -> Path:
+    return settings.service.state_dir / f"paper-{account}.sqlite"
+
+
 def _journal(settings: Settings, clock: Callable[[], datetime], *, read_only: bool) -> Journal:
     path = journal_path(settings)
     if read_only:
@@ -163,8 +183,7 @@ def _journal(settings: Settings, clock: Callable[[], datetime], *, read_only: bo
     return Journal.open_for(path, settings.service.mode, accounts, clock)
 
 
-def _account(settings: Settings, name: str, market: ReplayMarket, *, read_only: bool) -> PaperAccount:
-    ledger = Ledger(settings.service.state_dir / f"paper-{name}.sqlite", read_only=read_only)
+def _account(settings: Settings, name: str, market: ReplayMarket, ledger: Ledger) -> PaperAccount:
     used = {
         leg.symbol
         for portfolio in settings.portfolio

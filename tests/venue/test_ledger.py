@@ -190,3 +190,13 @@ def test_a_file_that_is_no_database_is_unavailable(path: Path, read_only: bool) 
 
     with pytest.raises(VenueUnavailable, match=r"paper\.sqlite"):
         Ledger(path, read_only=read_only)
+
+
+def test_a_ledger_that_was_killed_before_its_first_table_is_empty(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    ledger = Ledger(path, read_only=True)
+    ledger.close()
+
+    assert ledger.events == []
+    assert ledger.advanced_to is None

@@ -129,9 +129,8 @@ def _journal(loaded: Loaded) -> str:
     path = journal_path(loaded.settings)
     if not path.exists():
         return f"{path} is not there yet; the first run makes it"
-    journal = Journal.open_to_read(path, wall_clock)
-    found = verify(journal.rows())
-    journal.close()
+    with Journal.open_to_read(path, wall_clock) as journal:
+        found = verify(journal.rows())
     if found.fault:
         raise HedgedError(found.fault)
     return f"{found.records} records, the chain is intact"

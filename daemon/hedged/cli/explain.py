@@ -39,8 +39,7 @@ def explain_record(
     named = [known.name for known in settings.portfolio]
     if portfolio is not None and portfolio not in named:
         raise SettingsError(f"there is no portfolio {portfolio!r}; there are {', '.join(named)}")
-    journal = Journal.open_to_read(journal_path(settings), wall_clock)
-    try:
+    with Journal.open_to_read(journal_path(settings), wall_clock) as journal:
         ids = journal.row_ids(portfolio, None if record_id else "review")
         chosen = record_id if record_id is not None else (ids[-1] if ids else None)
         if chosen is None or chosen not in ids:
@@ -49,8 +48,6 @@ def explain_record(
             )
         record = journal.record(chosen)
         policy = journal.policy(record.policy_digest)
-    finally:
-        journal.close()
     if json:
         print_json({"id": chosen, "because": record.because, "record": record, "policy": policy})
     else:

@@ -34,9 +34,9 @@ class Difference:
 
 def verify_journal(config: list[Path], head: str | None, *, json: bool) -> None:
     """Walk the chain; leave with a code of its own where it does not hold."""
-    journal = Journal.open_to_read(journal_path(settings_of(config).settings), wall_clock)
-    found = verify(journal.rows(), head)
-    journal.close()
+    path = journal_path(settings_of(config).settings)
+    with Journal.open_to_read(path, wall_clock) as journal:
+        found = verify(journal.rows(), head)
     if json:
         print_json(found)
     elif found.fault:
@@ -50,15 +50,14 @@ def verify_journal(config: list[Path], head: str | None, *, json: bool) -> None:
 def replay_journal(config: list[Path], record_id: int | None, *, json: bool) -> None:
     """Decide again from the recorded inputs; recompute the metrics from the kept history."""
     settings = settings_of(config).settings
-    journal = Journal.open_to_read(journal_path(settings), wall_clock)
-    fault = verify(journal.rows()).fault
-    if fault:
-        raise JournalBroken(f"{fault}; see `hedged journal verify`")
-    ids = journal.row_ids() if record_id is None else [record_id]
     store, found = kept_history(settings), []
-    for row_id in track(ids, "Replaying", console=console(), transient=True, disable=json):
-        found += _replayed(journal, row_id, store)
-    journal.close()
+    with Journal.open_to_read(journal_path(settings), wall_clock) as journal:
+        fault = verify(journal.rows()).fault
+        if fault:
+            raise JournalBroken(f"{fault}; see `hedged journal verify`")
+        ids = journal.row_ids() if record_id is None else [record_id]
+        for row_id in track(ids, "Replaying", console=console(), transient=True, disable=json):
+            found += _replayed(journal, row_id, store)
     if json:
         print_json({"records": len(ids), "differences": found})
     else:

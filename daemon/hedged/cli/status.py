@@ -43,10 +43,9 @@ class PortfolioStatus:
 def show_status(config: list[Path], *, json: bool) -> None:
     """One block a portfolio."""
     settings = settings_of(config).settings
-    journal = Journal.open_to_read(journal_path(settings), wall_clock)
-    found = [_status(settings, journal, portfolio.name) for portfolio in settings.portfolio]
-    head_id, head_hash = journal.head()
-    journal.close()
+    with Journal.open_to_read(journal_path(settings), wall_clock) as journal:
+        found = [_status(settings, journal, portfolio.name) for portfolio in settings.portfolio]
+        head_id, head_hash = journal.head()
     if json:
         print_json({"portfolios": found, "records": head_id, "head": head_hash})
         return
@@ -61,9 +60,8 @@ def resume(config: list[Path], scope: str, *, json: bool) -> None:
     known = ["all", *(portfolio.name for portfolio in settings.portfolio)]
     if scope not in known:
         raise SettingsError(f"there is no portfolio {scope!r}; known: {', '.join(known)}")
-    journal = Journal.open_beside(journal_path(settings), wall_clock)
-    lifted = journal.lift(scope, "command line")
-    journal.close()
+    with Journal.open_beside(journal_path(settings), wall_clock) as journal:
+        lifted = journal.lift(scope, "command line")
     if json:
         print_json({"scope": scope, "lifted": lifted})
     else:

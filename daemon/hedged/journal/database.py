@@ -73,8 +73,12 @@ def opened(path: Path, *, read_only: bool) -> Engine:
     )  # fmt: skip
     event.listen(engine, "connect", _pragmas_ro if read_only else _pragmas)
     event.listen(engine, "begin", _begin_read if read_only else _begin)
-    with guarded(path):
-        _bring_to_head(engine, path, read_only=read_only)
+    try:
+        with guarded(path):
+            _bring_to_head(engine, path, read_only=read_only)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 

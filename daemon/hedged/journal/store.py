@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import msgspec
 from sqlalchemy import Connection, Engine, func, insert, select, update
@@ -81,12 +81,17 @@ class Journal:
         """
         lock = lock_writer(path)
         try:
-            journal = cls(path, opened(path, read_only=False), clock, lock)
-            with guarded(path), journal.engine.begin() as connection:
+            engine = opened(path, read_only=False)
+        except BaseException:
+            lock.close()
+            raise
+        journal = cls(path, engine, clock, lock)
+        try:
+            with guarded(path), engine.begin() as connection:
                 bind(connection, path, mode, accounts, clock())
                 journal.epoch = new_epoch(connection, clock())
         except BaseException:
-            lock.close()
+            journal.close()
             raise
         return journal
 
@@ -114,7 +119,14 @@ class Journal:
         """An empty journal that is nowhere: what `plan` goes on from before the first run."""
         return cls(Path(":memory:"), opened_in_memory(), clock, None)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
+        """Let go of the database and of the writer's lock."""
         self.engine.dispose()
         if self._lock is not None:
             self._lock.close()

@@ -49,8 +49,15 @@ class Ledger:
         self.events: list[Event] = []
         self.advanced_to: datetime | None = None
         self._written = 0
-        self._disk = None if read_only and not path.exists() else self._opened()
-        self._load()
+        self._disk: sqlite3.Connection | None = None
+        if read_only and not path.exists():
+            return
+        try:
+            self._disk = self._opened()
+            self._load(self._disk)
+        except (sqlite3.Error, OSError, msgspec.MsgspecError) as error:
+            self.close()
+            raise VenueUnavailable(f"the paper account {path}: {error}") from error
 
     def symbols(self) -> set[str]:
         """Every instrument that was ever traded."""
@@ -94,28 +101,22 @@ class Ledger:
             self._disk.close()
 
     def _opened(self) -> sqlite3.Connection:
-        try:
-            if self.read_only:
-                idle = not self.path.with_name(self.path.name + "-wal").exists()
-                mode = "mode=ro&immutable=1" if idle else "mode=ro"  # a reader makes no files
-                return sqlite3.connect(f"{self.path.absolute().as_uri()}?{mode}", uri=True)
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            disk = sqlite3.connect(self.path)
+        if self.read_only:
+            idle = not self.path.with_name(self.path.name + "-wal").exists()
+            mode = "mode=ro&immutable=1" if idle else "mode=ro"  # a reader makes no files
+            return sqlite3.connect(f"{self.path.absolute().as_uri()}?{mode}", uri=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return sqlite3.connect(self.path)
+
+    def _load(self, disk: sqlite3.Connection) -> None:
+        if not self.read_only:
             disk.execute("PRAGMA journal_mode = WAL")
             disk.execute("PRAGMA synchronous = FULL")
             disk.executescript(_SCHEMA)
-            return disk
-        except (sqlite3.Error, OSError) as error:
-            raise VenueUnavailable(f"the paper account {self.path}: {error}") from error
-
-    def _load(self) -> None:
-        if self._disk is None:
-            return
-        try:
-            rows = self._disk.execute("SELECT seq, kind, key, body FROM event ORDER BY seq").fetchall()
-            clock = self._disk.execute("SELECT advanced_to FROM clock").fetchone()
-        except sqlite3.Error as error:
-            raise VenueUnavailable(f"the paper account {self.path}: {error}") from error
+        elif not disk.execute("SELECT 1 FROM sqlite_master WHERE name = 'clock'").fetchone():
+            return  # killed before its tables were made: nothing is booked yet
+        rows = disk.execute("SELECT seq, kind, key, body FROM event ORDER BY seq").fetchall()
+        clock = disk.execute("SELECT advanced_to FROM clock").fetchone()
         for seq, kind, key, body in rows:
             wanted = _TYPES.get(kind)
             value = msgspec.json.decode(body, type=wanted) if wanted else None
