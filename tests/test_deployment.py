@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hedged.cli.rules import metrics_markdown
 from hedged.settings.load import load
 from hedged.settings.policies import policy_of
 from hedged.settings.show import schema
@@ -64,6 +65,13 @@ def test_the_reference_of_the_settings_tells_of_every_key() -> None:
     untold = sorted(key for key in keys if not re.search(rf"`{key}`", text))
 
     assert untold == []
+
+
+def test_the_table_of_metrics_is_that_of_the_vocabulary() -> None:
+    text = (CONFIG / "README.md").read_text()
+    table = text.partition("<!-- metrics -->")[2].partition("<!-- /metrics -->")[0]
+
+    assert table.strip() == metrics_markdown()
 
 
 def test_no_file_names_a_registry_or_a_path_of_a_machine() -> None:

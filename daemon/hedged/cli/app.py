@@ -191,7 +191,12 @@ def journal_replay(
 
 
 @rules_app.command("metrics", short_help="Print every metric that a rule may name.")
-def rules_metrics(json: Json = False) -> None:
+def rules_metrics(
+    json: Json = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the table of config/README.md.")
+    ] = False,
+) -> None:
     """
     Print every metric a rule may name: unit, formula, warm-up, section of the source.
 
@@ -199,7 +204,7 @@ def rules_metrics(json: Json = False) -> None:
     """
     from hedged.cli.rules import show_metrics
 
-    show_metrics(json=json)
+    show_metrics(json=json, markdown=markdown)
 
 
 @config_app.command("show", short_help="Print the settings in force, and their origins.")

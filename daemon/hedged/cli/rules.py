@@ -8,9 +8,21 @@ from hedged.cli.show import console, print_json
 from hedged.core.metrics import vocabulary
 
 
-def show_metrics(*, json: bool) -> None:
+def metrics_markdown() -> str:
+    """The vocabulary as the table that stands in config/README.md."""
+    lines = ["| metric | unit | formula | warm-up, bars | section |", "|---|---|---|---|---|"]
+    for f in vocabulary():
+        formula = f.formula.replace("|", "\\|")
+        lines.append(f"| `{f.name}` | {f.unit} | {formula} | {f.warm_up} | {f.section} |")
+    return "\n".join(lines)
+
+
+def show_metrics(*, json: bool, markdown: bool) -> None:
     """Every metric a rule may name; n is a number of bars of ``signal.bar``, 1 to 2000."""
     families = vocabulary()
+    if markdown:
+        print(metrics_markdown())
+        return
     if json:
         print_json(
             [
