@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from hedged import cycle, wiring
 from hedged.core.record import Tick
-from hedged.errors import JournalBusy, JournalForeign, SettingsError
+from hedged.errors import JournalBroken, JournalBusy, JournalForeign, SettingsError, VenueUnavailable
 from hedged.settings.load import load
 from hedged.settings.model import Settings
 
@@ -175,3 +176,71 @@ async def test_a_journal_of_other_accounts_is_refused_and_freed(tmp_path: Path) 
     with pytest.raises(JournalForeign):
         wiring.build(other)
     await wiring.build(settings_of(tmp_path)).close()
+
+
+async def traded(settings: Settings) -> tuple[set[str], datetime | None]:
+    """Run the first review of every portfolio: the order ids it used, and the writer's epoch."""
+    daemon = wiring.build(settings)
+    at = datetime(2021, 5, 10, tzinfo=UTC)
+    for shell in daemon.shells[:1]:
+        await cycle.run(Tick(kind="review", cadence="weekly", scheduled_at=at), shell)
+    ids = {intent.client_order_id for intent in daemon.journal.intents("main")}
+    epoch = daemon.journal.epoch
+    await daemon.close()
+    return ids, epoch
+
+
+RATIO = TWO.replace("[hedge]", "[limits]\nprice_age_s_max = 3600\n[hedge]\ninitial_ratio = 0.5")
+
+
+async def test_a_journal_that_was_lost_repeats_no_order_id(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, RATIO)
+    first, epoch = await traded(settings)
+    for file in (tmp_path / "state").glob("journal.sqlite*"):
+        file.unlink()
+    (tmp_path / "hedged.toml").write_text(RATIO.replace("0.5", "0.9"))
+    second, later = await traded(load([tmp_path / "hedged.toml"], {}).settings)
+
+    assert first
+    assert second
+    assert first.isdisjoint(second)
+    assert epoch is not None
+    assert later is not None
+    assert later > epoch
+
+
+async def test_an_account_older_than_its_journal_is_not_gone_on_from(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, RATIO)
+    await traded(settings)
+    daemon = wiring.build(settings)
+    cursor = daemon.journal.memory("main").cursor
+    await daemon.close()
+    for file in (tmp_path / "state").glob("paper-one.sqlite*"):
+        file.unlink()
+    daemon = wiring.build(settings)
+    with pytest.raises(VenueUnavailable, match="restore both"):
+        await daemon.shells[0].venue.observe(daemon.clock(), after=cursor)
+    await daemon.close()
+
+
+async def test_a_contract_that_was_traded_keeps_its_multiplier(tmp_path: Path) -> None:
+    await traded(settings_of(tmp_path, RATIO))
+    other = RATIO.replace("lot = 0.001", "lot = 1\ncontract_multiplier = 0.001")
+
+    with pytest.raises(SettingsError, match="contract_multiplier of 1"):
+        wiring.build(settings_of(tmp_path, other))
+
+
+async def test_an_altered_record_is_not_traded_on(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, RATIO)
+    await traded(settings)
+    connection = sqlite3.connect(tmp_path / "state" / "journal.sqlite")
+    connection.execute("DROP TRIGGER record_no_update")
+    connection.execute("UPDATE record SET body = replace(body, '0.5', '0.1')")
+    connection.commit()
+    connection.close()
+    daemon = wiring.build(settings)
+    at = datetime(2021, 5, 11, tzinfo=UTC)
+    with pytest.raises(JournalBroken, match="was altered"):
+        await cycle.run(Tick(kind="guard", cadence="guard", scheduled_at=at), daemon.shells[0])
+    await daemon.close()

@@ -22,7 +22,7 @@ from hedged.core.plan import make_plan
 from hedged.core.record import CycleRecord, Inputs, Mode, Policy, Thought, Tick, record_of
 from hedged.core.rules import evaluate
 from hedged.core.sizing import present_ratio, size
-from hedged.core.target import decide, first_memory
+from hedged.core.target import bounded, decide, first_memory
 from hedged.execute import execute, resolve
 from hedged.history.keeper import Keeper
 from hedged.journal.store import Journal
@@ -89,7 +89,7 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
     """The pure middle of the cycle; `journal replay` runs it again on the recorded inputs."""
     snapshot, memory = inputs.snapshot, inputs.memory
     exposure = expose(snapshot, policy.exposure)
-    ratio, judgement = memory.ratio, None
+    ratio, judgement = bounded(memory.ratio, policy.ratio), None
     if inputs.metrics is not None:
         ratio = ratio or first_memory(present_ratio(snapshot, exposure, policy.legs), policy.ratio)
         verdicts = evaluate(policy.rules, inputs.metrics)

@@ -32,7 +32,8 @@ async def execute(
         intent = journal.open_intent(policy, tick, step)
         outcome = await _send(intent, step, venue)
         outcomes.append(outcome)
-        log.info("order", intent=intent.id, **_shown(outcome))
+        say = log.info if outcome.filled else log.warning
+        say("order", intent=intent.id, **_shown(outcome))
         if outcome.status == "unknown":
             break
         journal.resolve_intent(intent, outcome)

@@ -12,7 +12,8 @@ import json
 import logging
 import sys
 from collections.abc import Iterable
-from typing import TextIO
+from contextlib import suppress
+from typing import TextIO, cast
 from urllib.parse import quote, quote_plus
 
 import structlog
@@ -55,7 +56,7 @@ def _spoken(text: str) -> set[str]:
 
 def configure(level: str, style: str, secrets: Iterable[str], stream: TextIO | None = None) -> None:
     """Set logging up for the whole process; *style* is ``auto``, ``json`` or ``console``."""
-    out = stream or sys.stderr
+    out = _Sink(stream or sys.stderr)
     redact = Redactor(secrets)
     plain = style == "console" or (style == "auto" and out.isatty())
     shared: list[Processor] = [
@@ -77,13 +78,32 @@ def configure(level: str, style: str, secrets: Iterable[str], stream: TextIO | N
     structlog.configure(
         processors=[*shared, redacted],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", out)),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Handed()], level=logging.WARNING, force=True)
     sys.excepthook = lambda kind, error, trace: structlog.get_logger().critical(
         "unexpected", exc_info=(kind, error, trace)
     )
+
+
+class _Sink:
+    """A stream whose reader may go away: the log tells of the daemon, and must not end it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def isatty(self) -> bool:
+        return self.stream.isatty()
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self.stream.flush()
 
 
 class _Handed(logging.Handler):

@@ -106,10 +106,11 @@ def build(settings: Settings, *, read_only: bool = False) -> Daemon:
     replay_clock = _replay_clock(settings)
     clock = replay_clock or wall_clock
     names = sorted({policy.account for policy in policies})
-    if replay_clock is not None:
-        _resume(replay_clock, settings, names)
+    traded_until = _traded_until(settings, names)
+    if replay_clock is not None and traded_until is not None:
+        replay_clock.set(traded_until)  # a stopped replay goes on where its accounts stand
     with ExitStack() as opened:
-        journal = opened.enter_context(_journal(settings, clock, read_only=read_only))
+        journal = opened.enter_context(_journal(settings, clock, traded_until, read_only=read_only))
         store = kept_history(settings, read_only=read_only)
         accounts = {}
         for name in names:
@@ -135,7 +136,7 @@ def _shell(
     clock: Callable[[], datetime],
 ) -> Shell:
     portfolio = next(p for p in settings.portfolio if p.name == policy.portfolio)
-    paper = PaperVenue(account, _paper_portfolio(portfolio), clock)
+    paper = PaperVenue(account, _paper_portfolio(settings, portfolio), clock)
     venue = PatientVenue(paper, _no_wait if settings.venue.clock == "history" else asyncio.sleep)
     return Shell(
         mode=settings.service.mode,
@@ -158,29 +159,32 @@ def _replay_clock(settings: Settings) -> ReplayClock | None:
     return ReplayClock(venue.start, venue.end)
 
 
-def _resume(clock: ReplayClock, settings: Settings, accounts: list[str]) -> None:
-    """
-    Go on where the accounts stand, so that a stopped replay does not start over.
-
-    This comes before the journal is opened: its epoch must be later than any order of the accounts,
-    even when the journal itself was lost or restored.
-    """
+def _traded_until(settings: Settings, accounts: list[str]) -> datetime | None:
+    """The latest instant up to which any of the accounts was carried; None before the first run."""
+    found: list[datetime] = []
     for name in accounts:
         ledger = Ledger(_ledger_path(settings, name), read_only=True)
-        clock.set(ledger.advanced_to or clock.start)
+        found += [ledger.advanced_to] if ledger.advanced_to else []
         ledger.close()
+    return max(found, default=None)
 
 
 def _ledger_path(settings: Settings, account: str) -> Path:
     return settings.service.state_dir / f"paper-{account}.sqlite"
 
 
-def _journal(settings: Settings, clock: Callable[[], datetime], *, read_only: bool) -> Journal:
+def _journal(
+    settings: Settings,
+    clock: Callable[[], datetime],
+    not_before: datetime | None,
+    *,
+    read_only: bool,
+) -> Journal:
     path = journal_path(settings)
     if read_only:
         return Journal.open_to_read(path, clock) if path.exists() else Journal.imagined(clock)
     accounts = tuple(sorted({portfolio.account for portfolio in settings.portfolio}))
-    return Journal.open_for(path, settings.service.mode, accounts, clock)
+    return Journal.open_for(path, settings.service.mode, accounts, clock, not_before)
 
 
 def _account(settings: Settings, name: str, market: ReplayMarket, ledger: Ledger) -> PaperAccount:
@@ -190,21 +194,36 @@ def _account(settings: Settings, name: str, market: ReplayMarket, ledger: Ledger
         if portfolio.account == name
         for leg in settings.hedge_of(portfolio).legs
     }
-    for symbol in sorted(ledger.symbols() - used):
+    listed = {instrument.symbol: instrument for instrument in settings.instrument}
+    for symbol in sorted(ledger.symbols() - listed.keys()):
         raise SettingsError(
-            f"the paper account {name} has traded {symbol}, which is no leg any more; put the leg "
-            f"back with weight = 0, which closes it, or give service.state_dir another folder"
+            f"the paper account {name} has traded {symbol}; put its [[instrument]] back"
         )
-    instruments = tuple(instrument_of(i) for i in settings.instrument if i.symbol in used)
+    instruments = tuple(instrument_of(listed[s]) for s in sorted(used | ledger.symbols()))
+    for traded in instruments:
+        before = ledger.multipliers().get(traded.symbol, traded.contract_multiplier)
+        if before != traded.contract_multiplier:
+            raise SettingsError(
+                f"{traded.symbol}: account {name} has traded it with a contract_multiplier of "
+                f"{before}; put that back, or give service.state_dir another folder"
+            )
     terms = PaperTerms(**settings.paper.model_dump())
     lag = settings.schedule.settle_delay if settings.venue.clock == "wall" else timedelta(0)
-    return PaperAccount(market, ledger, terms, instruments, lag)
+    account = PaperAccount(market, ledger, terms, instruments, lag)
+    for symbol in sorted(ledger.symbols() - used):
+        if account.held(symbol):
+            raise SettingsError(
+                f"the paper account {name} holds {symbol}, which is no leg any more; put the leg back "
+                f"with weight = 0, which closes it, or give service.state_dir another folder"
+            )
+    return account
 
 
-def _paper_portfolio(portfolio: Portfolio) -> PaperPortfolio:
+def _paper_portfolio(settings: Settings, portfolio: Portfolio) -> PaperPortfolio:
     numeraire = portfolio.numeraire
     return PaperPortfolio(
         account=portfolio.account,
+        hedges=frozenset(leg.symbol for leg in settings.hedge_of(portfolio).legs if leg.weight),
         numeraire=numeraire,
         quantities=tuple((holding.asset, holding.quantity) for holding in portfolio.holding),
         price_symbols={

@@ -561,7 +561,7 @@ def test_an_altered_record_is_not_decided_again(state: Path, monkeypatch: pytest
     alter(state.parent)
     found = here(monkeypatch, "journal", "replay", 1, "-c", state, "--json")
 
-    assert found.code == exits.JOURNAL
+    assert found.code == exits.VERIFY
     assert "record 1 (demo/weekly@2021-05-10T00:00:00Z) was altered" in found.err
 
 

@@ -190,3 +190,17 @@ def test_every_reason_to_hold_is_given() -> None:
 
     assert len(reasons) == 5
     assert reasons[-1] == f"an earlier order on {BTC} is not resolved yet"
+
+
+def test_a_leg_without_weight_is_closed_though_the_drift_is_inside_its_band() -> None:
+    seen = snapshot(
+        instruments=(contract(), contract(ETH)),
+        quotes=(quote(), quote(ETH)),
+        positions=(position(-1), position("-0.5", ETH)),
+    )
+    legs = (HedgeLeg(symbol=BTC, weight=d(1)), HedgeLeg(symbol=ETH, weight=d(0)))
+    ratio = RatioMemory(goal_ratio=d("0.15"), target_ratio=d("0.15"))
+    found = drift(size(ratio, expose(seen, ExposurePolicy()), seen, legs), d("0.15"), Band())
+
+    assert found.due
+    assert "no weight" in found.because

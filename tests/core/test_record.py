@@ -39,12 +39,12 @@ from hedged.core.record import (
     Policy,
     base_of,
     cycle_id,
-    decode_memory,
     decode_policy,
     decode_record,
     digest,
     encode,
     pack,
+    record_of,
     remember,
     unpack,
 )
@@ -140,7 +140,6 @@ def test_a_decoded_record_is_the_record_and_has_the_same_bytes(record: CycleReco
 
     assert decode_record(body) == record
     assert encode(decode_record(body)) == body
-    assert encode(decode_memory(encode(record.memory))) == encode(record.memory)
 
 
 @settings(deadline=None, derandomize=True, max_examples=80)
@@ -382,7 +381,7 @@ def test_a_record_says_what_was_done_or_why_nothing_was() -> None:
     unresolved = inputs(unresolved=(BTC,))
 
     assert made(inputs(), policy()).because == (
-        "no rule fired; traded: the target is 20%, and none was executed before"
+        "no rule fired; traded: the target is 20%, and it is not fully executed yet"
     )
     assert made(inputs(snapshot=snapshot(positions=(position(-2),))), policy()).because == (
         "no rule fired; did nothing because the wanted contracts are held"
@@ -390,3 +389,24 @@ def test_a_record_says_what_was_done_or_why_nothing_was() -> None:
     assert made(unresolved, policy()).because == (
         f"no rule fired; sent nothing: HOLD: an earlier order on {BTC} is not resolved yet"
     )
+
+
+def test_a_record_of_refused_orders_says_that_nothing_was_filled() -> None:
+    thought = deliberate(inputs(), policy())
+    refused = Outcome(
+        client_order_id="hdg1",
+        symbol=BTC,
+        side="sell",
+        contracts=d(2),
+        filled=d(0),
+        fill_price=None,
+        fee=d(0),
+        status="refused",
+        reason="insufficient margin",
+    )
+    record = record_of(
+        inputs(), thought, (refused,), policy=policy(), mode="paper", approved_by="paper"
+    )
+
+    assert "traded" not in record.because
+    assert f"nothing was filled ({BTC} refused: insufficient margin)" in record.because

@@ -17,6 +17,7 @@ from hedged.core.target import (
     RatioMemory,
     RatioPolicy,
     RuleMemory,
+    bounded,
     decide,
     first_memory,
 )
@@ -750,3 +751,12 @@ def test_any_career_of_any_matrix_is_as_the_mission_tells_it(
         assert judgement.decider == who
         assert memory.goal_ratio == judgement.goal_ratio == model.goal
         assert memory.target_ratio == judgement.target_ratio == model.target
+
+
+def test_a_lowered_maximum_holds_at_once() -> None:
+    memory = RatioMemory(goal_ratio=d("0.75"), target_ratio=d("0.75"))
+    found = bounded(memory, RatioPolicy(max_ratio=d("0.30")))
+
+    assert found is not None
+    assert (found.goal_ratio, found.target_ratio) == (d("0.30"), d("0.30"))
+    assert bounded(None, RatioPolicy()) is None

@@ -266,3 +266,12 @@ def test_no_byte_of_the_records_pages_can_change_unseen(kept: Path) -> None:
 
     assert seen > 20
     assert walked(kept) == intact
+
+
+def test_a_head_noted_earlier_still_verifies(kept: Path) -> None:
+    journal = Journal.open_to_read(kept, FakeClock())
+    earlier = list(journal.rows())[1].hash
+    journal.close()
+
+    assert walked(kept, earlier).fault == ""
+    assert "no record has the hash" in walked(kept, "f" * 64).fault

@@ -89,6 +89,7 @@ class Rig:
         self.account = PaperAccount(market, ledger, self.terms, self.instruments)
         portfolio = PaperPortfolio(
             account="paper",
+            hedges=frozenset(self.days),
             numeraire="USDT",
             quantities=(("BTC", d(10)), ("USDT", d(7)), ("DOGE", d(3))),
             price_symbols={"BTC": BTC, "DOGE": "DOGE/USDT:USDT"},

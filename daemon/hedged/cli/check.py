@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ from hedged.settings.load import Loaded
 from hedged.settings.model import Settings
 from hedged.settings.policies import policy_of
 from hedged.venue.replay import ReplayMarket
-from hedged.wiring import check_served, journal_path, price_symbol, recorded_market, wall_clock
+from hedged.wiring import build, check_served, journal_path, price_symbol, recorded_market, wall_clock
 
 DISK_FREE_MIN = 100 * 2**20
 # No clock that is right shows a time before this program was written.
@@ -77,6 +78,7 @@ def _findings(loaded: Loaded) -> Iterator[Finding]:
             yield from _prices(settings, policy, market)
     except HedgedError as error:
         yield Finding(what="data", result="FAILED", said=str(error))
+    yield _tried("accounts", lambda: _accounts(settings))
     yield _tried("journal", lambda: _journal(loaded))
     yield _clock()
     yield _disk(settings.service.state_dir)
@@ -117,12 +119,21 @@ def _series(policy: Policy, market: ReplayMarket) -> Iterator[Finding]:
 def _prices(settings: Settings, policy: Policy, market: ReplayMarket) -> Iterator[Finding]:
     """Holdings that count and that nobody prices: every pass would hold."""
     portfolio = next(p for p in settings.portfolio if p.name == policy.portfolio)
-    free = policy.exposure.cash | policy.exposure.ignore | policy.exposure.unpriced_max.keys()
+    free, some = policy.exposure.cash | policy.exposure.ignore, policy.exposure.unpriced_max
     for holding in portfolio.holding:
         symbol = price_symbol(portfolio, holding)
-        if holding.asset not in free and not market.records(symbol, "close"):
+        few = holding.asset in some and holding.quantity <= some[holding.asset]
+        if holding.asset not in free and not few and not market.records(symbol, "close"):
             said = f"no bars of {symbol} are recorded, so it has no price and every pass would hold"
             yield Finding(what=holding.asset, result="FAILED", said=said)
+
+
+def _accounts(settings: Settings) -> str:
+    """Put everything together as `plan` would, and let go of it."""
+    daemon = build(settings, read_only=True)
+    asyncio.run(daemon.close())
+    names = sorted({portfolio.account for portfolio in settings.portfolio})
+    return f"{', '.join(names)}: the accounts fit the settings"
 
 
 def _journal(loaded: Loaded) -> str:

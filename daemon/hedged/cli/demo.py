@@ -267,6 +267,8 @@ def _print_next(out: Console, summary: Summary) -> None:
 def _typed() -> str:
     """How this program is called from here: by its name, if the shell finds it by that."""
     called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{sys.executable} -m hedged"
     found = shutil.which(called.name)
     if found is not None and Path(found).resolve() == called.resolve():
         return called.name

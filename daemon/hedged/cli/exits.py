@@ -22,6 +22,7 @@ HELD = 7
 _CODES: tuple[tuple[type[errors.HedgedError], int], ...] = (
     (errors.SettingsError, SETTINGS),
     (errors.RuleError, SETTINGS),
+    (errors.JournalBroken, VERIFY),
     (errors.JournalError, JOURNAL),
     (errors.VenueUnavailable, VENUE),
     (errors.BadData, VENUE),

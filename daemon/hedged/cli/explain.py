@@ -24,7 +24,7 @@ _STATUS = {
     "cooling": "[yellow]cooling[/]",
     "blocked": "[yellow]blocked[/]",
     "waiting": "waiting",
-    "holds": "still true",
+    "holds": "no new entry",
     "false": "",
     "unknown": "[yellow]unknown[/]",
 }
@@ -52,6 +52,11 @@ def explain_record(
         print_json({"id": chosen, "because": record.because, "record": record, "policy": policy})
     else:
         print_record(record, policy, chosen)
+        again = "".join(f" -c {file}" for file in config)
+        console().print(
+            f"[dim]Decide it again from the same inputs: hedged journal replay {chosen}{again}[/]",
+            soft_wrap=True,
+        )
 
 
 def print_record(record: CycleRecord, policy: Policy, row_id: int | None) -> None:
@@ -64,8 +69,6 @@ def print_record(record: CycleRecord, policy: Policy, row_id: int | None) -> Non
     _hedge(out, record)
     _orders(out, record)
     _account(out, record)
-    if row_id is not None:
-        out.print(f"[dim]Decide it again from the same inputs: hedged journal replay {row_id}[/]")
 
 
 def _headline(out: Console, record: CycleRecord, row_id: int | None) -> None:
@@ -96,7 +99,8 @@ def _rules(out: Console, judgement: Judgement, policy: Policy) -> None:
         out.print(f"\n  {place}. [bold]{escape(rule.name)}[/]: {_VERDICT[line.value]}{part}")
         figures = ", ".join(f"{name} = {_figure(value)}" for name, value in line.figures.items())
         repeats = "" if rule.fires == "enter" else " (fires at every review while true)"
-        out.print(f"     when {escape(rule.when)}: {rule.action}{repeats}")
+        cools = f", cooldown {rule.cooldown.days} days" if rule.cooldown else ""
+        out.print(f"     when {escape(rule.when)}: {rule.action}{repeats}{cools}")
         out.print(f"     [dim]{figures}[/]")
         if line.because:
             out.print(f"     [dim]{escape(line.because)}[/]")
@@ -186,12 +190,13 @@ def _orders(out: Console, record: CycleRecord) -> None:
 def _account(out: Console, record: CycleRecord) -> None:
     margin, terms = record.inputs.snapshot.margin, record.thought.attribution
     for fill in record.inputs.snapshot.fills:
+        cause = f"{fill.cause} {fill.client_order_id}".strip()
         out.print(
             f"[dim]since the pass before: {fill.side} {contracts(fill.contracts)} {fill.symbol} at "
-            f"{fill.fill_price:,} ({fill.cause} {fill.client_order_id})[/]"
+            f"{fill.fill_price:,} ({cause})[/]"
         )
     out.print(
-        f"\nFutures account before these orders: equity {money(margin.equity)}, maintenance margin "
+        f"\nFutures account when observed: equity {money(margin.equity)}, maintenance margin "
         f"{money(margin.maintenance_margin)}. Since the pass before: hedge {money(terms.hedge_pnl)}, "
         f"basis {money(terms.basis_pnl)}, funding {money(terms.funding)}, fees {money(-terms.fees)}, "
         f"slippage {money(-terms.slippage)}, unexplained {money(terms.unexplained)}."

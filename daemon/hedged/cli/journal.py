@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.progress import track
@@ -14,7 +14,7 @@ from hedged.cli import exits
 from hedged.cli.show import console, print_json, settings_of
 from hedged.core.record import CycleRecord, Policy, decode_record, encode, record_of
 from hedged.cycle import deliberate
-from hedged.errors import BadData, JournalBroken
+from hedged.errors import BadData, JournalBroken, JournalError
 from hedged.history.keeper import measured_from
 from hedged.history.store import HistoryStore
 from hedged.journal.chain import verify
@@ -37,6 +37,9 @@ def verify_journal(config: list[Path], head: str | None, *, json: bool) -> None:
     path = journal_path(settings_of(config).settings)
     with Journal.open_to_read(path, wall_clock) as journal:
         found = verify(journal.rows(), head)
+        policy = journal.altered_policy()
+    if policy is not None and not found.fault:
+        found = replace(found, fault_id=0, fault=f"the policy {policy} was altered")
     if json:
         print_json(found)
     elif found.fault:
@@ -55,7 +58,10 @@ def replay_journal(config: list[Path], record_id: int | None, *, json: bool) -> 
         fault = verify(journal.rows()).fault
         if fault:
             raise JournalBroken(f"{fault}; see `hedged journal verify`")
-        ids = journal.row_ids() if record_id is None else [record_id]
+        ids = journal.row_ids()
+        if record_id is not None and record_id not in ids:
+            raise JournalError(f"there is no record {record_id} in {journal.path}")
+        ids = ids if record_id is None else [record_id]
         for row_id in track(ids, "Replaying", console=console(), transient=True, disable=json):
             found += _replayed(journal, row_id, store)
     if json:

@@ -17,10 +17,13 @@ from rich.table import Table
 
 from hedged.settings.load import Loaded, load
 
+PIPE_WIDTH = 200
+
 
 def console() -> Console:
-    """Standard output; figures are not guessed at, and lines are as wide as the terminal."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Standard output; into a pipe tables are wide, so that nothing in them is broken for grep."""
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(highlight=False, soft_wrap=piped, width=PIPE_WIDTH if piped else None)
 
 
 def table(*headers: str, title: str | None = None) -> Table:
@@ -46,7 +49,7 @@ def table(*headers: str, title: str | None = None) -> Table:
 
 def print_json(value: object) -> None:
     """One JSON value on standard output; decimals as text, times in ISO 8601."""
-    print(json.dumps(msgspec.to_builtins(value), indent=2, default=str))
+    print(json.dumps(msgspec.to_builtins(value, order="sorted"), indent=2, default=str))
 
 
 def settings_of(config: list[Path]) -> Loaded:

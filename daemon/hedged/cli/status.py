@@ -61,7 +61,8 @@ def resume(config: list[Path], scope: str, *, json: bool) -> None:
     if scope not in known:
         raise SettingsError(f"there is no portfolio {scope!r}; known: {', '.join(known)}")
     with Journal.open_beside(journal_path(settings), wall_clock) as journal:
-        lifted = journal.lift(scope, "command line")
+        scopes = known if scope == "all" else [scope]
+        lifted = sum(journal.lift(one, "command line") for one in scopes)
     if json:
         print_json({"scope": scope, "lifted": lifted})
     else:
@@ -84,11 +85,18 @@ def _status(settings: Settings, journal: Journal, portfolio: str) -> PortfolioSt
         equity=last.inputs.snapshot.margin.equity if last else None,
         last_review=review.inputs.tick.id if review else None,
         last_review_because=review.because if review else None,
-        next_pass=Schedule(settings.schedule).next_wake(now),
+        next_pass=_next_pass(settings, now),
         orders=tuple(_order(outcome) for outcome in last.outcomes) if last else (),
         unresolved=len(journal.unresolved(portfolio)),
         restrictions=journal.restrictions(portfolio, now),
     )
+
+
+def _next_pass(settings: Settings, now: datetime) -> datetime | None:
+    """When the daemon wakes next; never, past the end of a history."""
+    at, end = Schedule(settings.schedule).next_wake(now), settings.venue.end
+    past = settings.venue.clock == "history" and at is not None and end is not None and at > end
+    return None if past else at
 
 
 def _order(outcome: Outcome) -> str:

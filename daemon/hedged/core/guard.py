@@ -69,16 +69,14 @@ def _due(
 ) -> tuple[bool, str]:
     target = wanted.target_ratio
     if executed_ratio != target:
-        if executed_ratio is None:
-            return True, f"the target is {percent(target)}, and none was executed before"
-        return (
-            True,
-            f"the target is {percent(target)}; the last one executed was {percent(executed_ratio)}",
-        )
+        return True, f"the target is {percent(target)}, and it is not fully executed yet"
     if target == 0:
         return True, "the target is zero, which ignores the band"
     if wanted.held_ratio is not None and wanted.held_ratio > 1:
         return True, f"over-hedged at {exactly(wanted.held_ratio)}, which ignores the band"
+    for leg in wanted.legs:
+        if leg.target_notional == 0 and leg.held_contracts:
+            return True, f"{leg.symbol} has no weight and is held, which ignores the band"
     if net > band.band:
         return True, f"drift {exactly(net)} is past the band of {percent(band.band)}"
     if mix > band.mix_band:

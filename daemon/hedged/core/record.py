@@ -161,8 +161,11 @@ class CycleRecord:
         decided = f"{thought.judgement.because}; " if thought.judgement else ""
         if thought.review.reasons:
             return f"{decided}sent nothing: {'; '.join(thought.review.reasons)}"
-        if self.outcomes:
+        if any(outcome.filled for outcome in self.outcomes):
             return f"{decided}traded: {thought.plan.because}"
+        if self.outcomes:
+            failed = "; ".join(f"{o.symbol} {o.status}: {o.reason}" for o in self.outcomes)
+            return f"{decided}nothing was filled ({failed}): {thought.plan.because}"
         if thought.plan.steps:
             return f"{decided}planned, not sent: {thought.plan.because}"
         notes = f" ({'; '.join(thought.plan.notes)})" if thought.plan.notes else ""
@@ -240,11 +243,6 @@ def decode_record(body: bytes) -> CycleRecord:
 def decode_policy(body: bytes) -> Policy:
     """The policy in *body*."""
     return msgspec.json.decode(body, type=Policy)
-
-
-def decode_memory(body: bytes) -> Memory:
-    """The memory in *body*."""
-    return msgspec.json.decode(body, type=Memory)
 
 
 def digest(body: bytes) -> str:

@@ -60,7 +60,8 @@ def held_ratio(snapshot: Snapshot, exposure: Exposure, legs: tuple[HedgeLeg, ...
     """``h = short notional / E``; None when E is unknown or zero."""
     if not exposure.total:
         return None
-    return -sum((_held_notional(snapshot, leg.symbol) for leg in legs), ZERO) / exposure.total
+    held = (leg.symbol for leg in legs if snapshot.held(leg.symbol))
+    return -sum((_held_notional(snapshot, symbol) for symbol in held), ZERO) / exposure.total
 
 
 def present_ratio(snapshot: Snapshot, exposure: Exposure, legs: tuple[HedgeLeg, ...]) -> Decimal | None:
@@ -85,7 +86,8 @@ def size(
         return None
     hedge = exposure.total * ratio.target_ratio
     weights = sum((leg.weight for leg in legs), ZERO)
-    wanted = tuple(_wanted(snapshot, leg.symbol, hedge * leg.weight / weights) for leg in legs)
+    used = [leg for leg in legs if leg.weight or snapshot.held(leg.symbol)]
+    wanted = tuple(_wanted(snapshot, leg.symbol, hedge * leg.weight / weights) for leg in used)
     return Wanted(
         exposure=exposure.total,
         target_ratio=ratio.target_ratio,

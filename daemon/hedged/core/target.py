@@ -108,6 +108,14 @@ def first_memory(present_ratio: Decimal | None, policy: RatioPolicy) -> RatioMem
     return RatioMemory(goal_ratio=policy.clamp(start), target_ratio=policy.clamp(start))
 
 
+def bounded(memory: RatioMemory | None, policy: RatioPolicy) -> RatioMemory | None:
+    """The memory inside bounds that may have been set since: a lowered maximum holds at once."""
+    if memory is None:
+        return None
+    goal, target = policy.clamp(memory.goal_ratio), policy.clamp(memory.target_ratio)
+    return replace(memory, goal_ratio=goal, target_ratio=target)
+
+
 def decide(
     rules: tuple[Rule, ...],
     verdicts: tuple[Verdict, ...],

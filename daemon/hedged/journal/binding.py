@@ -38,8 +38,15 @@ def bind(
         )
 
 
-def new_epoch(connection: Connection, now: datetime) -> datetime:
-    """The instant this writer began, strictly later than any before it, so that no id repeats."""
+def new_epoch(connection: Connection, now: datetime, not_before: datetime | None) -> datetime:
+    """
+    The instant this writer began, strictly later than any before it, so that no id repeats.
+
+    *not_before* is the last instant at which the accounts are known to have been traded: a journal
+    that was lost or restored does not know of the writers since.
+    """
+    if not_before is not None:
+        now = max(now, not_before + timedelta(microseconds=1))
     last = connection.execute(select(func.max(schema.writer.c.epoch))).scalar()
     epoch = now if last is None else max(now, datetime.fromisoformat(last) + timedelta(microseconds=1))
     values = {"epoch": epoch.isoformat(timespec="microseconds"), "pid": os.getpid()}

@@ -30,6 +30,11 @@ class Row:
     prev_hash: str
     hash: str
 
+    @property
+    def fields(self) -> tuple[str, str, str, str, str]:
+        """What the hash covers beside the id and the hash before."""
+        return (self.portfolio, self.tick_id, self.kind, self.at, self.body)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
@@ -47,21 +52,26 @@ def hash_of(prev_hash: str, row_id: int, fields: tuple[str, str, str, str, str])
 
 
 def verify(rows: Iterable[Row], expected_head: str | None = None) -> Verification:
-    """Walk the chain from the first row to the last, and name the first that does not hold."""
+    """
+    Walk the chain from the first row to the last, and name the first that does not hold.
+
+    *expected_head* is a hash that was noted when it was the last; it must be that of some record.
+    """
     head, count = GENESIS, 0
+    noted = expected_head in (None, GENESIS)
     for count, row in enumerate(rows, start=1):
-        fields = (row.portfolio, row.tick_id, row.kind, row.at, row.body)
         fault = ""
         if row.id != count:
             fault = f"record {count} is missing; the next one found is {row.id}"
         elif row.prev_hash != head:
             fault = f"record {row.id} does not follow the one before it"
-        elif row.hash != hash_of(row.prev_hash, row.id, fields):
+        elif row.hash != hash_of(row.prev_hash, row.id, row.fields):
             fault = f"record {row.id} ({row.portfolio}/{row.tick_id}) was altered"
         if fault:
             return Verification(records=count, head=head, fault_id=count, fault=fault)
         head = row.hash
-    if expected_head is not None and head != expected_head:
-        fault = f"the last record, {count}, has the hash {head}, not {expected_head}"
+        noted = noted or head == expected_head
+    if not noted:
+        fault = f"no record has the hash {expected_head}; the last one, {count}, has {head}"
         return Verification(records=count, head=head, fault_id=count, fault=fault)
     return Verification(records=count, head=head)

@@ -67,10 +67,17 @@ class Journal:
 
     @classmethod
     def open_for(
-        cls, path: Path, mode: Mode, accounts: tuple[str, ...], clock: Callable[[], datetime]
+        cls,
+        path: Path,
+        mode: Mode,
+        accounts: tuple[str, ...],
+        clock: Callable[[], datetime],
+        not_before: datetime | None = None,
     ) -> Journal:
         """
         Open the journal to write: take the writer's lock, bind it, begin a new epoch.
+
+        The epoch is later than *not_before*, see `new_epoch`.
 
         Raises
         ------
@@ -89,7 +96,7 @@ class Journal:
         try:
             with guarded(path), engine.begin() as connection:
                 bind(connection, path, mode, accounts, clock())
-                journal.epoch = new_epoch(connection, clock())
+                journal.epoch = new_epoch(connection, clock(), not_before)
         except BaseException:
             journal.close()
             raise
@@ -171,11 +178,15 @@ class Journal:
         return pack(full, base.encode(), base_id).decode()
 
     def _body(self, connection: Connection, row_id: int) -> str:
-        query = select(schema.record.c.body).filter_by(id=row_id)
-        body: str | None = connection.execute(query).scalar()
-        if body is None:
+        """The stored body of a record whose hash holds: nothing altered is gone on from."""
+        query = select(schema.record).filter_by(id=row_id)
+        found = connection.execute(query).first()
+        if found is None:
             raise JournalBroken(f"record {row_id} is missing from {self.path}")
-        return body
+        row = Row(**found._mapping)
+        if row.hash != hash_of(row.prev_hash, row.id, row.fields):
+            raise JournalBroken(f"record {row_id} was altered; see `hedged journal verify`")
+        return row.body
 
     def body(self, row_id: int) -> bytes:
         """The full canonical body of a record. Raises `JournalBroken` where it can't be had."""
@@ -233,6 +244,14 @@ class Journal:
         if body is None or hashlib.sha256(body.encode()).hexdigest() != digest:
             raise JournalBroken(f"the policy {digest[:12]} is missing or was altered")
         return decode_policy(body.encode())
+
+    def altered_policy(self) -> str | None:
+        """The digest of the first policy whose body is not what was digested."""
+        with guarded(self.path), self.engine.connect() as connection:
+            for row in connection.execute(select(schema.policy)):
+                if hashlib.sha256(row.body.encode()).hexdigest() != row.digest:
+                    return str(row.digest)
+        return None
 
     def has(self, portfolio: str, tick_id: str) -> bool:
         """Whether a tick has its record already."""
@@ -345,7 +364,10 @@ class Journal:
         )
         with guarded(self.path), self.engine.connect() as connection:
             bodies = list(connection.execute(query).scalars())
-        found = (msgspec.json.decode(body, type=Restriction) for body in bodies)
+        try:
+            found = [msgspec.json.decode(body, type=Restriction) for body in bodies]
+        except msgspec.MsgspecError as error:
+            raise JournalBroken(f"a restriction in {self.path} was altered: {error}") from error
         return tuple(r for r in found if r.until is None or r.until > now)
 
     def lift(self, scope: str, by: str) -> int:

@@ -11,6 +11,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from decimal import Decimal
 
 import structlog
 
@@ -26,6 +27,7 @@ log = structlog.get_logger()
 
 UNAVAILABLE_ALERT = 3
 LEAVE_S_MAX = 25.0
+UNEXPLAINED_MIN = Decimal("0.01")
 FROZEN_BY = "hedged"
 
 OnRecord = Callable[[CycleRecord], None]
@@ -106,6 +108,12 @@ class Service:
     def _tell(self, record: CycleRecord) -> None:
         for alert in record.thought.judgement.alerts if record.thought.judgement else ():
             log.warning("alert", text=alert)
+        for fill in record.inputs.snapshot.fills:
+            if fill.cause == "liquidation":
+                log.error("liquidated", symbol=fill.symbol, contracts=str(fill.contracts))
+        unexplained = record.thought.attribution.unexplained
+        if abs(unexplained) >= UNEXPLAINED_MIN:
+            log.warning("unexplained", amount=str(unexplained))
         for reason in record.thought.review.reasons:
             log.warning("plan_refused", reason=reason)
         say = log.debug if record.quiet else log.info

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -25,9 +26,24 @@ CREATE TABLE IF NOT EXISTS event (
 CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 1), advanced_to TEXT NOT NULL);
 """
 
-Kind = Literal["flow", "funding", "funding_missed", "fill", "outcome"]
-Value = Flow | FundingPayment | Fill | Outcome | None
-_TYPES = {"flow": Flow, "funding": FundingPayment, "fill": Fill, "outcome": Outcome}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """What a contract was when it was first traded; the book is read with it for ever."""
+
+    symbol: str
+    contract_multiplier: Decimal
+
+
+Kind = Literal["contract", "flow", "funding", "funding_missed", "fill", "outcome"]
+Value = Contract | Flow | FundingPayment | Fill | Outcome | None
+_TYPES = {
+    "contract": Contract,
+    "flow": Flow,
+    "funding": FundingPayment,
+    "fill": Fill,
+    "outcome": Outcome,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +74,11 @@ class Ledger:
         except (sqlite3.Error, OSError, msgspec.MsgspecError) as error:
             self.close()
             raise VenueUnavailable(f"the paper account {path}: {error}") from error
+
+    def multipliers(self) -> dict[str, Decimal]:
+        """The contract multiplier with which each instrument was traded."""
+        made = (event.value for event in self.events if isinstance(event.value, Contract))
+        return {contract.symbol: contract.contract_multiplier for contract in made}
 
     def symbols(self) -> set[str]:
         """Every instrument that was ever traded."""

@@ -32,15 +32,17 @@ from hedged.core.market import (
 from hedged.core.metrics import Series
 from hedged.core.record import Outcome
 from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
+from hedged.venue.ledger import Contract
 from hedged.venue.paper_account import BPS, PaperAccount
 from hedged.venue.protocol import Order, Trading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperPortfolio:
-    """Whose account it is: the coins it protects, and where their prices are found."""
+    """Whose account it is: the coins it protects, where their prices are, and what hedges."""
 
     account: str
+    hedges: frozenset[str]
     numeraire: str
     quantities: tuple[tuple[str, Decimal], ...]
     price_symbols: dict[str, str]
@@ -61,9 +63,16 @@ class PaperVenue:
 
     async def observe(self, now: datetime, *, after: int) -> Snapshot:
         account = self.account
+        seen = account.ledger.events[-1].seq if account.ledger.events else 0
+        if after > seen:
+            raise VenueUnavailable(
+                f"{account.ledger.path} ends before what the journal has seen of it; restore both "
+                f"from one copy"
+            )
         self.market.refresh()
         account.advance(now)
-        quotes = tuple(self._quote(symbol, now) for symbol in account.instruments)
+        needed = [s for s in account.instruments if s in self.portfolio.hedges or account.held(s)]
+        quotes = tuple(self._quote(symbol, now) for symbol in needed)
         marks = {quote.symbol: quote.mark_price for quote in quotes}
         events = [event for event in account.ledger.events if event.seq > after]
         values = [event.value for event in events]
@@ -111,6 +120,10 @@ class PaperVenue:
         except VenueUnavailable as error:
             raise VenueRefused(f"nothing was executed: {error}") from error
         self.account.add("outcome", f"order {order.client_order_id}", outcome)
+        if fill is not None and order.symbol not in self.account.ledger.multipliers():
+            multiplier = self.account.instruments[order.symbol].contract_multiplier
+            made = Contract(symbol=order.symbol, contract_multiplier=multiplier)
+            self.account.add("contract", f"contract {order.symbol}", made)
         if fill is not None:
             self.account.add("fill", f"fill {order.client_order_id}", fill)
         try:
