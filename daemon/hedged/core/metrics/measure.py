@@ -13,6 +13,7 @@ from datetime import datetime
 
 import polars as pl
 
+from hedged.core.metrics.columns import Columns
 from hedged.core.metrics.history import History, grid
 from hedged.core.metrics.vocabulary import Metric, Signal, find
 
@@ -44,8 +45,12 @@ def measure(history: History, names: Iterable[str], signal: Signal, until: datet
     """Columns *open_time*, *close_time* and one a name of *names*, a row a bar up to *until*."""
     metrics = [column_of(name) for name in sorted({*ALWAYS, *names})]
     rows = grid(history, until)
+    columns_of = Columns(rows)
     kept = pl.col("close").is_not_null()  # on a bar that is missing nothing is known
-    columns = [pl.when(kept).then(metric.expression(signal)).alias(metric.name) for metric in metrics]
+    columns = [
+        pl.when(kept).then(metric.expression(columns_of, signal)).alias(metric.name)
+        for metric in metrics
+    ]
     missing = pl.col("close").is_null().cum_sum().alias("bars_missing")
     return rows.select("open_time", "close_time", missing, *columns)
 

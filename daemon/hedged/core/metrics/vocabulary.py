@@ -14,15 +14,17 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache
-from typing import Literal
+from typing import Literal, Required, TypedDict, Unpack
 
 import polars as pl
+
+from hedged.core.metrics.columns import Array, Columns
 
 N_MAX = 2000
 Kind = Literal["number", "boolean"]
 Need = Literal["bars", "volume", "index", "funding", "open_interest", "open_interest_notional"]
 
-_SUFFIX = re.compile(r"^(?P<stem>[a-z][a-z0-9_]*)_(?P<n>[1-9][0-9]*)$")
+_SUFFIX = re.compile(r"^(?P<stem>[a-z][a-z0-9_]*?)(_(?P<m>[1-9][0-9]*))?_(?P<n>[1-9][0-9]*)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +45,19 @@ class Signal:
 
 
 Build = Callable[[int, Signal], pl.Expr]
+BuildColumn = Callable[[Columns, int, Signal], Array]
+BuildPair = Callable[[Columns, int, int, Signal], Array]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """A registered metric: *name* ends in ``_n`` when it takes a window in bars."""
+    """
+    A registered metric: *name* ends in ``_n`` when it takes a window in bars, in ``_m_n`` for two.
+
+    It has *build*, an expression over the grid, or else *build_column* (*build_pair* with two
+    windows), which computes the whole column; there NaN stands for null, and 1 and 0 for true and
+    false.
+    """
 
     name: str
     unit: str
@@ -56,7 +66,9 @@ class Family:
     warm_up: str
     needs: frozenset[Need]
     kind: Kind
-    build: Build
+    build: Build | None = None
+    build_column: BuildColumn | None = None
+    build_pair: BuildPair | None = None
 
     @property
     def windowed(self) -> bool:
@@ -70,45 +82,94 @@ class Metric:
     name: str
     family: Family
     n: int
+    m: int = 0
 
-    def expression(self, signal: Signal) -> pl.Expr:
+    def expression(self, columns: Columns, signal: Signal) -> pl.Expr:
         """The column, with everything that is not a finite number turned into null."""
-        built = self.family.build(self.n, signal)
-        if self.family.kind == "number":
+        array = self._array(columns, signal)
+        if array is not None:
+            built = pl.lit(pl.Series(array, dtype=pl.Float64))
+        else:
+            assert self.family.build is not None, "a family has one of the three"
+            built = self.family.build(self.n, signal)
+        if self.family.kind == "number" or array is not None:
             # NaN is the greatest number in Polars: left in, `close < sma_50` would be true on it.
             built = pl.when(built.is_finite()).then(built)
+        if self.family.kind == "boolean":
+            built = built.cast(pl.Boolean)
         return built.alias(self.name)
+
+    def _array(self, columns: Columns, signal: Signal) -> Array | None:
+        if self.family.build_pair is not None:
+            return self.family.build_pair(columns, self.m, self.n, signal)
+        if self.family.build_column is not None:
+            return self.family.build_column(columns, self.n, signal)
+        return None
 
 
 _FAMILIES: dict[str, Family] = {}
 
 
-def metric(
-    name: str,
-    *,
-    unit: str,
-    formula: str,
-    section: str,
-    warm_up: str,
-    needs: tuple[Need, ...] = ("bars",),
-    kind: Kind = "number",
-) -> Callable[[Build], Build]:
+class _Told(TypedDict, total=False):
+    """What is told of a metric when it is registered."""
+
+    unit: Required[str]
+    formula: Required[str]
+    section: Required[str]
+    warm_up: Required[str]
+    needs: tuple[Need, ...]
+    kind: Kind
+
+
+def metric(name: str, **told: Unpack[_Told]) -> Callable[[Build], Build]:
     """Register the decorated function ``(n, signal) -> pl.Expr`` as the metric *name*."""
 
     def register(build: Build) -> Build:
-        _FAMILIES[name] = Family(
-            name=name,
-            unit=unit,
-            formula=formula,
-            section=section,
-            warm_up=warm_up,
-            needs=frozenset(needs),
-            kind=kind,
-            build=build,
-        )
+        _register(name, told, build=build)
         return build
 
     return register
+
+
+def column_metric(name: str, **told: Unpack[_Told]) -> Callable[[BuildColumn], BuildColumn]:
+    """Register the decorated function ``(columns, n, signal) -> array`` as the metric *name*."""
+
+    def register(build: BuildColumn) -> BuildColumn:
+        _register(name, told, build_column=build)
+        return build
+
+    return register
+
+
+def pair_metric(name: str, **told: Unpack[_Told]) -> Callable[[BuildPair], BuildPair]:
+    """Register the decorated function ``(columns, m, n, signal) -> array`` as the metric *name*."""
+
+    def register(build: BuildPair) -> BuildPair:
+        _register(name, told, build_pair=build)
+        return build
+
+    return register
+
+
+def _register(
+    name: str,
+    told: _Told,
+    build: Build | None = None,
+    build_column: BuildColumn | None = None,
+    build_pair: BuildPair | None = None,
+) -> None:
+    _FAMILIES[name] = Family(
+        name=name,
+        unit=told["unit"],
+        formula=told["formula"],
+        section=told["section"],
+        warm_up=told["warm_up"],
+        needs=frozenset(told.get("needs", ("bars",))),
+        kind=told.get("kind", "number"),
+        build=build,
+        build_column=build_column,
+        build_pair=build_pair,
+    )
 
 
 def vocabulary() -> tuple[Family, ...]:
@@ -118,21 +179,34 @@ def vocabulary() -> tuple[Family, ...]:
 
 @cache
 def find(name: str) -> Metric | None:
-    """The metric called *name*, or None. ``sma_50`` is the family ``sma_n`` with n = 50."""
+    """
+    The metric called *name*, or None.
+
+    ``sma_50`` is the family ``sma_n`` with n = 50; ``breaks_below_sma_50_7`` is
+    ``breaks_below_sma_m_n`` with m = 50 and n = 7.
+    """
     family = _FAMILIES.get(name)
     if family is not None and not family.windowed:
         return Metric(name=name, family=family, n=0)
     matched = _SUFFIX.match(name)
     if matched is None:
         return None
-    family, n = _FAMILIES.get(f"{matched['stem']}_n"), int(matched["n"])
-    return Metric(name=name, family=family, n=n) if family and n <= N_MAX else None
+    m, n = int(matched["m"] or 0), int(matched["n"])
+    family = _FAMILIES.get(f"{matched['stem']}{'_m' if m else ''}_n")
+    fits = family is not None and max(m, n) <= N_MAX
+    return Metric(name=name, family=family, n=n, m=m) if family and fits else None
 
 
 def nearest(name: str) -> str | None:
     """The known name most like *name*, with its window kept: ``smaa_50`` gives ``sma_50``."""
     matched = _SUFFIX.match(name)
-    n = str(min(int(matched["n"]), N_MAX)) if matched else "20"
-    known = [f.name.removesuffix("_n") + f"_{n}" if f.windowed else f.name for f in vocabulary()]
+    m, n = (min(int(matched[w] or 50), N_MAX) for w in "mn") if matched else (50, 20)
+    known = [_with_windows(family, m, n) for family in vocabulary()]
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return close[0] if close else None
+
+
+def _with_windows(family: Family, m: int, n: int) -> str:
+    if family.name.endswith("_m_n"):
+        return f"{family.name.removesuffix('_m_n')}_{m}_{n}"
+    return f"{family.name.removesuffix('_n')}_{n}" if family.windowed else family.name
