@@ -14,13 +14,16 @@ from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
-from hedged.core.metrics import find
+import polars as pl
+
+from hedged.core.metrics import History, Series, find
 from hedged.core.metrics.vocabulary import Need
 from hedged.core.record import Policy
 from hedged.core.rules import parse
 from hedged.cycle import Shell
-from hedged.errors import SettingsError
+from hedged.errors import BadData, SettingsError
 from hedged.history.keeper import Keeper
+from hedged.history.rows import accept
 from hedged.history.store import HistoryStore
 from hedged.journal.store import Journal
 from hedged.settings.model import Settings
@@ -86,6 +89,36 @@ def recorded_market(settings: Settings) -> ReplayMarket:
         raise SettingsError(f"venue.data: {root} is not a folder of recorded history")
     live = settings.venue.clock == "wall"
     return ReplayMarket(HistoryStore(root, read_only=True), settings.signal.bar, reload=live)
+
+
+def recorded_history(market: ReplayMarket, symbol: str) -> tuple[History, tuple[str, ...]]:
+    """
+    All that is recorded of *symbol*, as the daemon would keep it; and why rows were refused.
+
+    Raises
+    ------
+    BadData
+        When a file can't be read, or no bar is recorded.
+    """
+    notes: list[str] = []
+
+    def kept(series: Series) -> pl.DataFrame:
+        recorded = market.store.read(symbol, series, market.bar)
+        accepted = accept(recorded, recorded.clear(), series, market.bar)
+        notes.extend(accepted.refused)
+        return accepted.rows
+
+    bars = kept("bars")
+    if not bars.height:
+        raise BadData(f"no {market.bar} bars of {symbol} are recorded in {market.store.root}")
+    history = History(
+        symbol=symbol,
+        bar=market.bar,
+        bars=bars,
+        funding=kept("funding"),
+        open_interest=kept("open_interest"),
+    )
+    return history, tuple(notes)
 
 
 def build(settings: Settings, *, read_only: bool = False) -> Daemon:

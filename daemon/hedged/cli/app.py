@@ -22,7 +22,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 journal_app = typer.Typer(help="Verify and replay the journal.", no_args_is_help=True)
-rules_app = typer.Typer(help="The rules' vocabulary.", no_args_is_help=True)
+rules_app = typer.Typer(
+    help="What rules may say, and what yours would have done.", no_args_is_help=True
+)
 config_app = typer.Typer(help="The settings in force, and what can be set.", no_args_is_help=True)
 stop_app = typer.Typer(help="Restrict what the daemon may send.", no_args_is_help=True)
 app.add_typer(journal_app, name="journal")
@@ -205,6 +207,56 @@ def rules_metrics(
     from hedged.cli.rules import show_metrics
 
     show_metrics(json=json, markdown=markdown)
+
+
+@rules_app.command("test", short_help="Print every rule's verdict on a date.")
+def rules_test(
+    at: Annotated[str, typer.Option("--at", metavar="DATE", help="A day, such as 2022-06-13.")],
+    config: Config = None,
+    portfolio: Portfolio = None,
+    goal: Annotated[
+        str | None,
+        typer.Option("--goal", metavar="RATIO", help="The goal before. Default: initial_ratio, or 0."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """
+    Print every rule's verdict on the last bar closed by 00:00 UTC of a date, with its figures, and
+    what it would do to the goal. Reads recorded history, writes nothing.
+
+    Example: hedged rules test --at 2022-06-13 -c hedged.toml
+    """
+    from hedged.cli.rules import show_verdicts
+
+    show_verdicts(config or [], at, portfolio, goal, json=json)
+
+
+@rules_app.command("lint", short_help="Find what is doubtful about the rules.")
+def rules_lint(config: Config = None, portfolio: Portfolio = None, json: Json = False) -> None:
+    """
+    Find rules that undo or shadow each other, that never fire, and units that look wrong, each with
+    the evidence of recorded history. Leaves with 5 when there is an error.
+
+    Example: hedged rules lint -c hedged.toml
+    """
+    from hedged.cli.lint import lint_rules
+
+    lint_rules(config or [], portfolio, json=json)
+
+
+@rules_app.command("scenario", short_help="Count a scenario of phases through.")
+def rules_scenario(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A scenario, in TOML.")],
+    json: Json = False,
+) -> None:
+    """
+    Count a scenario through, phase by phase: goal, contracts, notionals, profit and loss.
+
+    Example: hedged rules scenario config/scenarios/alex.toml
+    """
+    from hedged.cli.scenario import show_scenario
+
+    show_scenario(file, json=json)
 
 
 @config_app.command("show", short_help="Print the settings in force, and their origins.")

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from hedged.cli.show import console, print_json, settings_of, table
+from hedged.cli.show import VERDICT, console, figure, print_json, settings_of, table
 from hedged.core.record import CycleRecord, Policy
 from hedged.core.target import Judgement
 from hedged.core.wording import contracts, money, percent
@@ -28,7 +28,6 @@ _STATUS = {
     "false": "",
     "unknown": "[yellow]unknown[/]",
 }
-_VERDICT = {True: "[bold]true[/]", False: "false", None: "[yellow]unknown[/]"}
 
 
 def explain_record(
@@ -96,8 +95,8 @@ def _rules(out: Console, judgement: Judgement, policy: Policy) -> None:
     out.print("\n[bold]The rules, most severe first; the first that fires decides[/]")
     for place, (line, rule) in enumerate(zip(judgement.rules, policy.rules, strict=True), start=1):
         part = f", {_STATUS[line.status]}" if _STATUS[line.status] else ""
-        out.print(f"\n  {place}. [bold]{escape(rule.name)}[/]: {_VERDICT[line.value]}{part}")
-        figures = ", ".join(f"{name} = {_figure(value)}" for name, value in line.figures.items())
+        out.print(f"\n  {place}. [bold]{escape(rule.name)}[/]: {VERDICT[line.value]}{part}")
+        figures = ", ".join(f"{name} = {figure(value)}" for name, value in line.figures.items())
         repeats = "" if rule.fires == "enter" else " (fires at every review while true)"
         cools = f", cooldown {rule.cooldown.days} days" if rule.cooldown else ""
         out.print(f"     when {escape(rule.when)}: {rule.action}{repeats}{cools}")
@@ -207,11 +206,3 @@ def _move(before: Decimal, after: Decimal) -> str:
     if before == after:
         return f"stays [bold]{percent(after)}[/]"
     return f"moves from {percent(before)} to [bold]{percent(after)}[/]"
-
-
-def _figure(value: float | bool | None) -> str:
-    if value is None:
-        return "[yellow]no value[/]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.6g}"

@@ -1,11 +1,29 @@
 """
-``rules metrics``: the vocabulary.
+``rules metrics`` and ``rules test``: the vocabulary, and what the rules say of one date.
 """
 
 from __future__ import annotations
 
-from hedged.cli.show import console, print_json
-from hedged.core.metrics import vocabulary
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import typer
+from rich.markup import escape
+
+from hedged.cli.show import VERDICT, console, figure, print_json, settings_of
+from hedged.core.metrics import MetricRow, measure, row_at, vocabulary
+from hedged.core.metrics.history import last_close_time
+from hedged.core.record import Policy
+from hedged.core.rules import evaluate, parse
+from hedged.core.wording import percent
+from hedged.errors import SettingsError, VenueUnavailable
+from hedged.settings.model import Settings
+from hedged.settings.policies import policy_of
+from hedged.venue.replay import ReplayMarket
+from hedged.wiring import check_served, recorded_history, recorded_market
 
 
 def metrics_markdown() -> str:
@@ -48,5 +66,151 @@ def show_metrics(*, json: bool, markdown: bool) -> None:
         "\nn is a number of bars of signal.bar: write sma_50, not sma_n. A metric without a value is "
         "unknown,\nand an unknown condition is neither true nor false. A condition compares metrics "
         'and numbers:\n\n    when = "close < sma_50 and funding_rate < 0"',
+        style="dim",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleTested:
+    """One rule on one date; *would_set* is what it would make of the goal, were it to fire."""
+
+    rule: str
+    when: str
+    action: str
+    fires: str
+    value: bool | None
+    figures: dict[str, float | bool | None]
+    would_set: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixTested:
+    """All rules of a portfolio on the last bar that had closed by *until*."""
+
+    portfolio: str
+    until: datetime
+    symbol: str
+    bar_close: datetime
+    goal_ratio: Decimal
+    rules: tuple[RuleTested, ...]
+    notes: tuple[str, ...]
+
+
+def show_verdicts(
+    config: list[Path], at: str, portfolio: str | None, goal: str | None, *, json: bool
+) -> None:
+    """Every rule's verdict on the last bar closed by 00:00 UTC of *at*, from recorded history."""
+    until, ratio = _midnight(at), _ratio(goal)
+    settings = settings_of(config).settings
+    market = recorded_market(settings)
+    tested = [_tested(policy, market, until, ratio) for policy in policies_of(settings, portfolio)]
+    if json:
+        print_json(tested)
+        return
+    for matrix in tested:
+        _print_tested(matrix)
+
+
+def policies_of(settings: Settings, portfolio: str | None) -> Iterator[Policy]:
+    """The policies of all portfolios, or of the one named. Raises `SettingsError` for another."""
+    known = {known.name: known for known in settings.portfolio}
+    if portfolio is not None and portfolio not in known:
+        raise SettingsError(f"there is no portfolio {portfolio!r}; there are {', '.join(known)}")
+    for name in [portfolio] if portfolio is not None else known:
+        yield policy_of(settings, known[name])
+
+
+def _midnight(at: str) -> datetime:
+    try:
+        day = date.fromisoformat(at)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != at:
+        raise typer.BadParameter(f"{at!r} is not a date; write it as 2022-06-13", param_hint="--at")
+    return datetime.combine(day, time(), tzinfo=UTC)
+
+
+def _ratio(goal: str | None) -> Decimal | None:
+    if goal is None:
+        return None
+    try:
+        ratio = Decimal(goal)
+    except InvalidOperation:
+        ratio = Decimal("NaN")
+    if not (ratio.is_finite() and 0 <= ratio <= 1):
+        raise typer.BadParameter(
+            f"{goal!r} is no goal; write a ratio from 0 to 1, such as 0.20", param_hint="--goal"
+        )
+    return ratio
+
+
+def _tested(
+    policy: Policy, market: ReplayMarket, until: datetime, goal: Decimal | None
+) -> MatrixTested:
+    check_served(policy, market)
+    row = _row(policy, market, until)
+    given = policy.ratio.initial_ratio or Decimal(0) if goal is None else goal
+    start = policy.ratio.clamp(given)
+    verdicts = evaluate(policy.rules, row)
+    return MatrixTested(
+        portfolio=policy.portfolio,
+        until=until,
+        symbol=row.symbol,
+        bar_close=row.bar_close,
+        goal_ratio=start,
+        rules=tuple(
+            RuleTested(
+                rule=rule.name,
+                when=rule.when,
+                action=str(rule.action),
+                fires=rule.fires,
+                value=verdict.value,
+                figures=verdict.figures,
+                would_set=policy.ratio.clamp(rule.action.applied(start)),
+            )
+            for rule, verdict in zip(policy.rules, verdicts, strict=True)
+        ),
+        notes=row.notes,
+    )
+
+
+def _row(policy: Policy, market: ReplayMarket, until: datetime) -> MetricRow:
+    """The metric row at *until*. Raises `VenueUnavailable` where no bar of history closed then."""
+    symbol = policy.signal.symbol
+    history, refused = recorded_history(market, symbol)
+    opens = history.bars["open_time"]
+    first, last = opens[0] + market.step, opens[-1] + market.step
+    close_time = last_close_time(market.bar, until)
+    if not first <= close_time <= last:
+        raise VenueUnavailable(
+            f"--at {until:%Y-%m-%d} is outside the recorded history of {symbol}, whose {market.bar} "
+            f"bars close from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+        )
+    names = {name for rule in policy.rules for name in parse(rule.when).names}
+    measured = measure(history, names, policy.signal, until)
+    missing = measured["close"][-1] is None
+    gap = (f"the bar that closed {close_time:%Y-%m-%d %H:%M} UTC is missing",) if missing else ()
+    return row_at(measured, symbol, (*refused, *gap))
+
+
+def _print_tested(tested: MatrixTested) -> None:
+    out = console()
+    out.print(
+        f"[bold]The rules of {tested.portfolio} on {tested.until:%A %Y-%m-%d}[/], judged on the bar of "
+        f"{tested.symbol} that closed {tested.bar_close:%Y-%m-%d %H:%M} UTC, for a goal of "
+        f"{percent(tested.goal_ratio)}"
+    )
+    for note in tested.notes:
+        out.print(f"[yellow]data:[/] {escape(note)}")
+    for place, rule in enumerate(tested.rules, start=1):
+        stays = rule.would_set == tested.goal_ratio
+        goal = "would leave the goal as it is" if stays else f"would set {percent(rule.would_set)}"
+        figures = ", ".join(f"{name} = {figure(value)}" for name, value in rule.figures.items())
+        out.print(f"\n  {place}. [bold]{escape(rule.rule)}[/]: {VERDICT[rule.value]}")
+        out.print(f"     when {escape(rule.when)}: {rule.action}, {goal}")
+        out.print(f"     [dim]{figures}[/]")
+    out.print(
+        "\nA verdict alone does not fire: a rule fires when it turns true (or at every review, with\n"
+        'fires = "while"), and the first that fires decides.',
         style="dim",
     )

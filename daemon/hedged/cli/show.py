@@ -18,6 +18,7 @@ from rich.table import Table
 from hedged.settings.load import Loaded, load
 
 PIPE_WIDTH = 200
+VERDICT = {True: "[bold]true[/]", False: "false", None: "[yellow]unknown[/]"}
 
 
 def console() -> Console:
@@ -45,6 +46,15 @@ def table(*headers: str, title: str | None = None) -> Table:
             no_wrap=right,
         )
     return made
+
+
+def figure(value: float | bool | None) -> str:
+    """A metric's value beside the rule that names it."""
+    if value is None:
+        return "[yellow]no value[/]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.6g}"
 
 
 def print_json(value: object) -> None:

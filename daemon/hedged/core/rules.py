@@ -173,7 +173,7 @@ class _Visitor:
         self.visits += 1
         if self.visits > 2 * CONDITION_LENGTH_MAX:  # chains within chains double at every level
             raise self.error("this condition is too involved", node)
-        constant = _constant(node)
+        constant = constant_of(node)
         if constant is not None:  # what overflows is unknown here too
             return pl.lit(constant if math.isfinite(constant) else None, dtype=pl.Float64), "number"
         match node:
@@ -249,16 +249,16 @@ def _finite(side: pl.Expr) -> pl.Expr:
     return side if side.meta.is_literal() else pl.when(side.is_finite()).then(side)
 
 
-def _constant(node: ast.expr) -> float | None:
+def constant_of(node: ast.expr) -> float | None:
     """The value of a part that names no metric, such as ``-1`` or ``2 * 50``; else None."""
     match node:
         case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
             return float(number) if abs(number) <= FLOAT_MAX else None
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            value = _constant(operand)
+            value = constant_of(operand)
             return None if value is None else -value
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() as op, right=right):
-            a, b = _constant(left), _constant(right)
+            a, b = constant_of(left), constant_of(right)
             if a is None or b is None:
                 return None
             return a + b if isinstance(op, ast.Add) else a - b if isinstance(op, ast.Sub) else a * b

@@ -99,15 +99,20 @@ def _beside(path: Path) -> Layer:
     return Layer(origin="default", values={"service": {"state_dir": str(path.parent / "state")}})
 
 
-def _from_file(path: Path) -> Layer:
+def read_toml(path: Path) -> Tree:
+    """What *path* says, its fractions as `Decimal`. Raises `SettingsError` where it can't be read."""
     try:
-        values = tomllib.loads(path.read_text(), parse_float=_number)
+        return tomllib.loads(path.read_text(), parse_float=_number)
     except FileNotFoundError:
         raise SettingsError(f"{path} is not there; name a settings file with -c FILE") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} can't be read: {error}") from None
     except ValueError as error:  # TOMLDecodeError, or a number beyond all bounds
         raise SettingsError(f"{path} is not TOML: {error}") from None
+
+
+def _from_file(path: Path) -> Layer:
+    values = read_toml(path)
     for section, key in _PATHS:
         table = values.get(section)
         if not isinstance(table, dict) or not isinstance(table.get(key), str):

@@ -1,0 +1,356 @@
+"""
+What is doubtful about a matrix of rules, with the evidence of recorded history.
+
+Enters a rehearsal of the rules (see `rehearse`); leaves findings, each with the rules it is about,
+what is wrong, how often and when it showed, and the fix.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import combinations, pairwise
+from typing import Literal
+
+import polars as pl
+
+from hedged.core.comparisons import Bound, bounds, comparisons
+from hedged.core.metrics import Metric, find
+from hedged.core.rehearsal import Rehearsal, Rehearsed, known_of
+from hedged.core.rules import Rule, constant_of, parse
+from hedged.core.wording import percent
+
+REVIEWS_UNDONE_MAX = 3
+FLAP_MAX = timedelta(weeks=3)
+_DATES_SHOWN = 3
+_ENTRIES = ("fired", "spent", "cooling", "blocked")
+
+Severity = Literal["error", "warning", "note"]
+Kind = Literal[
+    "churn", "shadowed", "never_true", "always_true", "reduces_while_higher_holds", "units",
+    "cooldown_delays_protection", "while_spends_entries", "no_dead_zone",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """
+    One doubt: *wrong* says what, *evidence* what history showed of it, *fix* what to do.
+
+    *count* is how often it showed, *first_dates* the first reviews at which it did; a fault that is
+    plain from the text alone may have neither.
+    """
+
+    kind: Kind
+    severity: Severity
+    rules: tuple[str, ...]
+    wrong: str
+    evidence: str
+    count: int
+    first_dates: tuple[str, ...]
+    fix: str
+
+
+def lint(rehearsal: Rehearsal) -> tuple[Finding, ...]:
+    """All findings: errors first, then warnings, then notes."""
+    checks = (
+        _units, _truth, _shadowed, _churn, _flapping, _cooldowns, _spenders, _reducers,
+    )  # fmt: skip
+    found = [finding for check in checks for finding in check(rehearsal)]
+    order: list[Severity] = ["error", "warning", "note"]
+    return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
+
+
+def protects(rule: Rule) -> bool:
+    """Whether the rule's action can raise the hedge."""
+    verb, by = rule.action.verb, rule.action.by
+    return verb in ("raise_to", "raise_by") or (verb in ("set_to", "scale_by") and by > 0)
+
+
+def _dates(stamps: Iterable[datetime]) -> tuple[str, ...]:
+    return tuple(f"{at:%Y-%m-%d}" for at in list(stamps)[:_DATES_SHOWN])
+
+
+def _first(stamps: Iterable[datetime]) -> str:
+    dates = _dates(stamps)
+    return f" (first {', '.join(dates)})" if dates else ""
+
+
+# Rules that are never or always true, or never come to decide.
+
+
+def _truth(rehearsal: Rehearsal) -> Iterator[Finding]:
+    stamps = rehearsal.rows["at"].to_list()
+    for place, rule in enumerate(rehearsal.rules):
+        values = [review.judgement.rules[place].value for review in rehearsal.reviews]
+        known = [value for value in values if value is not None]
+        if not values or len(set(known)) > 1:
+            continue
+        if known and known[0]:
+            since = [at for at, value in zip(stamps, values, strict=True) if value]
+            yield Finding(
+                kind="always_true",
+                severity="warning",
+                rules=(rule.name,),
+                wrong="it is always true, so it says nothing and hardly ever turns true",
+                evidence=f"true at all {len(known)} reviews that knew{_first(since[:1])}",
+                count=len(known),
+                first_dates=_dates(since),
+                fix="narrow the condition, or take the rule out",
+            )
+        else:
+            yield _never(rule, rehearsal.bars, len(values), len(known))
+
+
+def _never(rule: Rule, bars: pl.DataFrame, reviews: int, known: int) -> Finding:
+    """A rule without a true review; bars on which it was true say that the reviews missed them."""
+    missed = bars.filter(known_of(bars, parse(rule.when)).fill_null(value=False))["close_time"]
+    unknown = "" if known else f"; unknown at all {reviews}, for a metric of it has no value"
+    return Finding(
+        kind="never_true",
+        severity="warning",
+        rules=(rule.name,),
+        wrong="it is never true at a review, so it never decides",
+        evidence=f"true at 0 of {reviews} reviews{unknown}, on {missed.len()} of {bars.height} bars"
+        + _first(missed.head(_DATES_SHOWN).to_list()),
+        count=missed.len(),
+        first_dates=_dates(missed.head(_DATES_SHOWN).to_list()),
+        fix="let it remember with a window of at least the bars between two reviews, or review more "
+        "often"
+        if missed.len()
+        else "check its figures and their units against `hedged rules test --at DATE`; keep it if it "
+        "waits for what this history did not have",
+    )
+
+
+def _shadowed(rehearsal: Rehearsal) -> Iterator[Finding]:
+    for place, rule in enumerate(rehearsal.rules):
+        entries = [r for r in rehearsal.reviews if r.judgement.rules[place].status in _ENTRIES]
+        if not entries or any(r.judgement.rules[place].status != "spent" for r in entries):
+            continue
+        deciders = [review.judgement.decider or "" for review in entries]
+        above = tuple(name for name in (r.name for r in rehearsal.rules) if name in deciders)
+        told = ", ".join(f"{name} {deciders.count(name)} times" for name in above)
+        yield Finding(
+            kind="shadowed",
+            severity="warning",
+            rules=(rule.name, *above),
+            wrong=f"whenever {rule.name} turns true, a rule above it decides and uses its entry up",
+            evidence=f"at {len(entries)} of {len(entries)} entries: {told}"
+            + _first(r.at for r in entries),
+            count=len(entries),
+            first_dates=_dates(r.at for r in entries),
+            fix="list it higher if it is the more severe one, narrow the rule above it, or take it out",
+        )
+
+
+# Rules that work against each other.
+
+
+def _churn(rehearsal: Rehearsal) -> Iterator[Finding]:
+    moves = [
+        (place, review)
+        for place, review in enumerate(rehearsal.reviews)
+        if review.judgement.goal_ratio != review.judgement.goal_before
+    ]
+    undone: dict[frozenset[str], list[tuple[Rehearsed, Rehearsed]]] = {}
+    for (i, before), (j, after) in pairwise(moves):
+        pair = frozenset((before.judgement.decider or "", after.judgement.decider or ""))
+        if j - i <= REVIEWS_UNDONE_MAX and len(pair) == 2 and _moved(before) * _moved(after) < 0:
+            undone.setdefault(pair, []).append((before, after))
+    for pair, cases in undone.items():
+        names = tuple(rule.name for rule in rehearsal.rules if rule.name in pair)
+        forth = sum(before.judgement.decider == names[0] for before, _ in cases)
+        points = percent(sum(min(abs(_moved(a)), abs(_moved(b))) for a, b in cases))
+        yield Finding(
+            kind="churn",
+            severity="warning" if len(cases) > 1 else "note",
+            rules=names,
+            wrong="one undoes what the other has just done, and every turn is paid for",
+            evidence=f"within {REVIEWS_UNDONE_MAX} reviews {len(cases)} times in "
+            f"{len(rehearsal.reviews)}: {names[0]} then {names[1]} {forth}, the other way round "
+            f"{len(cases) - forth}; {points} of the exposure moved there and back"
+            + _first(after.at for _, after in cases),
+            count=len(cases),
+            first_dates=_dates(after.at for _, after in cases),
+            fix="ask more of the rule that lowers: a margin (close > 1.03 * sma_50), a confirmation of "
+            "several bars, or a cooldown on it",
+        )
+
+
+def _moved(review: Rehearsed) -> float:
+    return float(review.judgement.goal_ratio - review.judgement.goal_before)
+
+
+def _reducers(rehearsal: Rehearsal) -> Iterator[Finding]:
+    """Pairs that are true on one bar: an unmoved upper rule does not hold a lower one back."""
+    true = [known_of(rehearsal.bars, parse(rule.when)) for rule in rehearsal.rules]
+    for (i, higher), (j, lower) in combinations(enumerate(rehearsal.rules), 2):
+        together = (true[i] & true[j]).sum()
+        if not (protects(higher) and _lowers(lower) and together):
+            continue
+        stamps = [
+            review.at
+            for review in rehearsal.reviews
+            if review.judgement.decider == lower.name
+            and review.judgement.rules[i].value
+            and review.judgement.goal_ratio < review.judgement.goal_before
+        ]
+        yield Finding(
+            kind="reduces_while_higher_holds",
+            severity="note",
+            rules=(lower.name, higher.name),
+            wrong=f"{lower.name} may reduce the hedge while {higher.name} above it is still true",
+            evidence=f"both are true on {together} of {rehearsal.bars.height} bars; it reduced so at "
+            f"{len(stamps)} of {len(rehearsal.reviews)} reviews{_first(stamps)}",
+            count=len(stamps),
+            first_dates=_dates(stamps),
+            fix="that is the matrix as written; to forbid it, add `and not (...)` with the condition "
+            "of the upper rule",
+        )
+
+
+def _lowers(rule: Rule) -> bool:
+    verb, by = rule.action.verb, rule.action.by
+    return verb in ("set_to", "lower_to", "lower_by") or (verb == "scale_by" and by < 0)
+
+
+def _cooldowns(rehearsal: Rehearsal) -> Iterator[Finding]:
+    for place, rule in enumerate(rehearsal.rules):
+        if rule.cooldown is None or not protects(rule):
+            continue
+        cooled = [r.at for r in rehearsal.reviews if r.judgement.rules[place].status == "cooling"]
+        bounds_steps = rule.action.verb in ("raise_by", "scale_by")
+        yield Finding(
+            kind="cooldown_delays_protection",
+            severity="note" if bounds_steps else "warning",
+            rules=(rule.name,),
+            wrong=f"its cooldown keeps the protection it gives waiting for up to {rule.cooldown.days} "
+            "days",
+            evidence=f"it was kept waiting at {len(cooled)} of {len(rehearsal.reviews)} reviews"
+            + _first(cooled),
+            count=len(cooled),
+            first_dates=_dates(cooled),
+            fix="mean it only as a bound on repeated steps; else put the cooldown on the rule that "
+            "lowers"
+            if bounds_steps
+            else "put the cooldown on the rule that lowers",
+        )
+
+
+def _spenders(rehearsal: Rehearsal) -> Iterator[Finding]:
+    for place, rule in enumerate(rehearsal.rules):
+        below = [lower for lower in rehearsal.rules[place + 1 :] if lower.fires == "enter"]
+        if rule.fires != "while" or not below:
+            continue
+        names = {lower.name for lower in below}
+        spent = [
+            review.at
+            for review in rehearsal.reviews
+            if review.judgement.decider == rule.name
+            for line in review.judgement.rules
+            if line.status == "spent" and line.rule in names
+        ]
+        yield Finding(
+            kind="while_spends_entries",
+            severity="warning",
+            rules=(rule.name, *(lower.name for lower in below)),
+            wrong="it decides at every review while it is true, and uses up the entries of the rules "
+            "below it, which fire only when they turn true",
+            evidence=f"it has used up {len(spent)} entries in {len(rehearsal.reviews)} reviews"
+            + _first(spent),
+            count=len(spent),
+            first_dates=_dates(spent),
+            fix='let it fire on "enter", or list it below them',
+        )
+
+
+# What the text of the conditions alone shows.
+
+
+def _flapping(rehearsal: Rehearsal) -> Iterator[Finding]:
+    bounded = {rule.name: list(bounds(rule.when)) for rule in rehearsal.rules}
+    for a, b in combinations(rehearsal.rules, 2):
+        if protects(a) == protects(b) and "set_to" not in (a.action.verb, b.action.verb):
+            continue
+        for x in bounded[a.name]:
+            meets = [y for y in bounded[b.name] if _no_dead_zone(x, y)]
+            if meets:
+                yield _flaps(rehearsal, (a.name, b.name), x, meets[0])
+                break
+
+
+def _no_dead_zone(x: Bound, y: Bound) -> bool:
+    below, above = (x, y) if x.below else (y, x)
+    return x.what == y.what and x.below != y.below and above.bound <= below.bound
+
+
+def _flaps(rehearsal: Rehearsal, names: tuple[str, str], x: Bound, y: Bound) -> Finding:
+    """Count how often the first state changed at a review, and changed again within three weeks."""
+    values = known_of(rehearsal.rows, parse(x.text)).to_list()
+    stamps = rehearsal.rows["at"].to_list()
+    states = [(at, value) for at, value in zip(stamps, values, strict=True) if value is not None]
+    changes = [after[0] for before, after in pairwise(states) if before[1] != after[1]]
+    flaps = [after for before, after in pairwise(changes) if after - before <= FLAP_MAX]
+    return Finding(
+        kind="no_dead_zone",
+        severity="warning" if flaps else "note",
+        rules=names,
+        wrong=f"`{x.text}` and `{y.text}` leave no dead zone between them: one of them is always near",
+        evidence=f"the state changed {len(changes)} times in {len(stamps)} reviews, {len(flaps)} of "
+        f"them within 3 weeks of the change before{_first(flaps)}",
+        count=len(flaps),
+        first_dates=_dates(flaps),
+        fix="leave a zone in which neither is true, such as close < sma_50 and close > 1.03 * sma_50",
+    )
+
+
+def _units(rehearsal: Rehearsal) -> Iterator[Finding]:
+    for rule in rehearsal.rules:
+        for left, _, right in comparisons(rule.when):
+            for side, other in ((left, right), (right, left)):
+                number = constant_of(other)
+                metric = find(side.id) if isinstance(side, ast.Name) else None
+                if metric is not None and number is not None:
+                    yield from _unit(rule, metric, number, rehearsal.bars)
+
+
+def _unit(rule: Rule, metric: Metric, number: float, bars: pl.DataFrame) -> Iterator[Finding]:
+    """A number beyond what its metric's unit can mean, and beyond all that was ever recorded."""
+    limit = _largest(metric)
+    if limit is None or abs(number) < limit[0]:
+        return
+    recorded = bars[metric.name].drop_nulls().cast(pl.Float64)
+    low, high = recorded.min(), recorded.max()
+    evidence = f"no {metric.name} is recorded"
+    if isinstance(low, float) and isinstance(high, float):
+        if low <= number <= high:
+            return
+        evidence = f"recorded: {low:.6g} to {high:.6g} over {recorded.len()} bars"
+    yield Finding(
+        kind="units",
+        severity="error",
+        rules=(rule.name,),
+        wrong=f"{metric.name} is compared with {number:g}, and is counted as a "
+        f"{metric.family.unit}: that would be {limit[1].format(percent(number))}",
+        evidence=evidence,
+        count=0,
+        first_dates=(),
+        fix=f"a ratio of {number:g}% is written {number / 100:g}",
+    )
+
+
+def _largest(metric: Metric) -> tuple[float, str] | None:
+    """The number from which on a threshold looks like a percentage, and how to say it."""
+    family = metric.family
+    if not family.unit.startswith(("ratio", "share")):
+        return None
+    if "a year" in family.unit:
+        return 5.0, "{} a year"
+    if "funding" in family.needs:
+        return 0.01, "{} at every settlement"
+    if "_ratio" in family.name or "beta" in family.name:  # multiples, above 1 by nature
+        return 20.0, "{}"
+    return 1.0 + 1e-12, "{}"

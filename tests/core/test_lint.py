@@ -1,0 +1,281 @@
+"""What is doubtful about rules: each finding in a case built for it, and its absence beside it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from builders import BTC, MONDAY, d, funding, history, rule, signal
+from hedged.core.lint import Finding, lint, protects
+from hedged.core.metrics import History, measure
+from hedged.core.rehearsal import rehearse
+from hedged.core.rules import Rule, parse
+from hedged.core.target import RatioPolicy
+from hedged.history.store import HistoryStore
+
+DEMO = Path(str(resources.files("hedged") / "demo_data" / "history"))
+
+
+def linted(
+    *rules: Rule, closes: list[float | None] | None = None, past: History | None = None, every: int = 7
+) -> dict[str, Finding]:
+    """The first finding of each kind, with a review every so many days."""
+    past = past or history(closes or WAVES)
+    first = past.bars["open_time"][0]
+    end = past.bars["open_time"][-1] + timedelta(days=1)
+    names = {name for one in rules for name in parse(one.when).names}
+    frame = measure(past, names, signal(), end)
+    ticks = [first + timedelta(days=i) for i in range(every, (end - first).days + 1, every)]
+    found = lint(rehearse(rules, frame, "1d", ticks, RatioPolicy(initial_ratio=d("0.20"))))
+    return {finding.kind: finding for finding in reversed(found)}
+
+
+def weekly(*states: float) -> list[float | None]:
+    """Days of which every seventh closes at the state given, the others at 100."""
+    return [close for state in states for close in [100.0] * 6 + [state]]
+
+
+WAVES = weekly(99, 101, 99, 101, 100, 100, 100, 100, 99)
+LOW = rule("low", "close < 100", raise_to="0.30")
+HIGH = rule("high", "close > 100", lower_to="0.10")
+
+
+def test_rules_that_are_sound_have_no_finding() -> None:
+    sound = (rule("low", "close < 99.5", raise_to="0.30"), rule("high", "close > 103", lower_to="0.10"))
+    slow = weekly(99, 100, 100, 100, 104, 100, 100, 100, 100, 99, 100)
+
+    assert linted(*sound, closes=slow) == {}
+
+
+def test_churn_counts_what_was_undone_within_three_reviews_in_both_directions() -> None:
+    found = linted(LOW, HIGH)["churn"]
+
+    # Goals: 0.20, low 0.30, high 0.10, low 0.30, high 0.10, and five reviews later low 0.30.
+    assert found.rules == ("low", "high")
+    assert (found.severity, found.count) == ("warning", 3)
+    assert "low then high 2, the other way round 1" in found.evidence
+    assert "50% of the exposure" in found.evidence
+    assert found.first_dates == ("2024-01-15", "2024-01-22", "2024-01-29")
+
+
+def test_a_goal_that_is_undone_a_month_later_is_no_churn() -> None:
+    assert "churn" not in linted(LOW, HIGH, closes=weekly(99, 100, 100, 100, 101))
+    assert linted(LOW, HIGH, closes=weekly(99, 100, 100, 101))["churn"].severity == "note"
+
+
+def test_a_rule_whose_every_entry_is_used_up_is_shadowed() -> None:
+    upper = rule("upper", "close < 100", raise_to="0.30")
+    lower = rule("lower", "close < 99.5", raise_to="0.75")
+    found = linted(upper, lower)["shadowed"]
+
+    assert found.rules == ("lower", "upper")
+    # At its first known verdict (true) it may fire, and upper decides; so at each of three entries.
+    assert found.count == 3
+    assert "upper 3 times" in found.evidence
+    # Once 99.8 lets the milder rule decide, it is no longer shadowed.
+    assert "shadowed" in linted(lower, upper)
+    assert "shadowed" not in linted(lower, upper, closes=weekly(99, 101, 99.8, 101))
+
+
+def test_a_rule_that_is_never_true_at_a_review_says_on_how_many_bars_it_was() -> None:
+    midweek = [100.0] * 3 + [120.0] + [100.0] * 17
+    spike = rule("spike", "close > 110", set_to=0)
+
+    found = linted(spike, closes=midweek)["never_true"]
+    assert found.severity == "warning"
+    assert "true at 0 of 3 reviews, on 1 of 21 bars (first 2024-01-05)" in found.evidence
+    assert "window" in found.fix
+
+    quiet = linted(spike, closes=weekly(99, 100))["never_true"]
+    assert (quiet.count, quiet.first_dates) == (0, ())
+    assert "never_true" not in linted(spike, closes=midweek, every=1)
+
+
+def test_a_rule_without_any_figure_is_told_as_unknown() -> None:
+    found = linted(rule("funded", "funding_rate < 0", raise_to="0.30"))["never_true"]
+
+    assert "unknown at all 9" in found.evidence
+
+
+def test_a_rule_that_is_always_true_says_nothing() -> None:
+    found = linted(rule("always", "close > 1", raise_to="0.30"))["always_true"]
+
+    assert (found.count, found.first_dates[0]) == (9, "2024-01-08")
+
+
+def test_a_constant_condition_is_judged_like_any_other() -> None:
+    assert "always_true" in linted(rule("true", "true", raise_to="0.30"))
+    assert "never_true" in linted(rule("false", "1 > 2", raise_to="0.30"))
+
+
+def test_a_lower_rule_that_reduces_while_a_higher_one_holds_is_a_note() -> None:
+    deep = rule("deep", "close < 105", raise_to="0.75")
+    tests = rule("tests", "close > 100.5", lower_by="0.10")
+
+    # It reduces twice, at 101 and at 106; only at 101 is the higher one true.
+    states = weekly(110, 100, 101, 100, 106)
+    found = linted(deep, tests, closes=states)["reduces_while_higher_holds"]
+    assert (found.severity, found.rules, found.count) == ("note", ("tests", "deep"), 1)
+    assert found.first_dates == ("2024-01-22",)
+    assert "both are true on 1 of 35 bars" in found.evidence
+    assert "reduces_while_higher_holds" not in linted(tests, deep)
+
+
+@pytest.mark.parametrize(
+    ("when", "wrong", "fix"),
+    [
+        ("funding_rate_8h >= 0.05", "5% at every settlement", "0.0005"),
+        ("funding_rate <= -0.01", "-1% at every settlement", "-0.0001"),
+        ("drawdown < -20", "-2000%", "-0.2"),
+        ("20 < drawdown", "2000%", "0.2"),
+        ("not (open_interest_change_7 <= 10)", "1000%", "0.1"),
+        ("volatility_20 > 80", "8000% a year", "0.8"),
+        ("volume_ratio_20 > 150", "15000%", "1.5"),
+    ],
+)
+def test_a_percentage_where_a_ratio_is_meant_is_an_error(when: str, wrong: str, fix: str) -> None:
+    found = linted(rule("typo", when, raise_to="0.30"))["units"]
+
+    assert found.severity == "error"
+    assert wrong in found.wrong
+    assert found.fix.endswith(f"is written {fix}")
+
+
+@pytest.mark.parametrize(
+    "when",
+    ["funding_rate_8h >= 0.0005", "drawdown < -0.2", "drawdown > -1", "volume_ratio_20 > 1.5",
+     "volatility_20 > 1.2", "close > 20000", "open_interest > 5", "close > 1.5 * sma_5",
+     "funding_interval > 4"],
+)  # fmt: skip
+def test_a_plausible_threshold_is_left_alone(when: str) -> None:
+    assert "units" not in linted(rule("plausible", when, raise_to="0.30"))
+
+
+def test_what_was_recorded_is_no_wrong_unit() -> None:
+    wild = history(WAVES, funding=funding([0.0001, 0.03] * 100))
+
+    assert "units" not in linted(rule("wild", "funding_rate > 0.02", raise_to="0.30"), past=wild)
+    assert "units" in linted(rule("wild", "funding_rate > 0.04", raise_to="0.30"), past=wild)
+
+
+def test_a_cooldown_on_a_rule_that_raises_is_told_with_the_reviews_it_kept_waiting() -> None:
+    cooled = rule("low", "close < 100", raise_to="0.30", cooldown=timedelta(weeks=4))
+    found = linted(cooled, HIGH)["cooldown_delays_protection"]
+
+    # It decides on 01-08, turns true again on 01-22, and waits: over at 02-05, it is false by then.
+    assert (found.severity, found.count, found.first_dates) == ("warning", 1, ("2024-01-22",))
+    steps = rule("low", "close < 100", raise_by="0.30", cooldown=timedelta(weeks=4))
+    assert linted(steps)["cooldown_delays_protection"].severity == "note"
+    lowers = rule("high", "close > 100", lower_to="0.10", cooldown=timedelta(weeks=4))
+    assert "cooldown_delays_protection" not in linted(LOW, lowers)
+
+
+def test_a_while_rule_above_enter_rules_is_told_with_what_it_used_up() -> None:
+    repeated = rule("repeated", "close > 90", raise_to="0.30", fires="while")
+    found = linted(repeated, HIGH)["while_spends_entries"]
+
+    assert found.rules == ("repeated", "high")
+    assert found.count == 2
+    assert "while_spends_entries" not in linted(HIGH, repeated)
+
+
+def test_two_states_that_meet_flap_and_the_flaps_are_counted() -> None:
+    found = linted(LOW, HIGH)["no_dead_zone"]
+
+    # close < 100 at reviews 1..9: true false true false false false false false true.
+    assert found.severity == "warning"
+    assert "changed 4 times in 9 reviews, 2 of them within 3 weeks" in found.evidence
+    assert found.first_dates == ("2024-01-22", "2024-01-29")
+
+
+@pytest.mark.parametrize(
+    ("below", "above"),
+    [
+        ("close < sma_5", "close > sma_5"),
+        ("close < sma_5", "sma_5 <= close"),
+        ("close < sma_5 and volume > 1", "volume > 1 and not (close <= sma_5)"),
+        ("funding_rate < 0.0002", "funding_rate > 0.0001"),
+        ("90 < sma_5 < close", "close < sma_5"),
+    ],
+)
+def test_a_dead_zone_is_missed_however_it_is_written(below: str, above: str) -> None:
+    rules = rule("a", below, raise_to="0.30"), rule("b", above, lower_to="0.10")
+
+    assert "no_dead_zone" in linted(*rules)
+
+
+@pytest.mark.parametrize(
+    ("below", "above"),
+    [
+        ("close < sma_5", "close > 1.03 * sma_5"),
+        ("close < sma_5", "close > sma_20"),
+        ("funding_rate < 0", "funding_rate > 0.0001"),
+        ("close < sma_5", "close < sma_5"),
+    ],
+)
+def test_a_dead_zone_is_seen(below: str, above: str) -> None:
+    rules = rule("a", below, raise_to="0.30"), rule("b", above, lower_to="0.10")
+
+    assert "no_dead_zone" not in linted(*rules)
+
+
+def test_two_rules_that_both_raise_need_no_dead_zone() -> None:
+    rules = LOW, rule("also", "close > 100", raise_to="0.50")
+
+    assert "no_dead_zone" not in linted(*rules)
+
+
+def test_an_error_comes_first_and_a_note_last() -> None:
+    typo = rule("typo", "drawdown < -20", raise_to="0.30")
+    deep = rule("deep", "close < 105", raise_to="0.75")
+    tests = rule("tests", "close > 100.5", lower_by="0.10")
+    found = linted(deep, tests, typo, closes=weekly(110, 100, 101, 110))
+
+    severities = [f.severity for f in reversed(found.values())]
+    assert severities[0] == "error"
+    assert severities[-1] == "note"
+    assert severities == sorted(severities, key=["error", "warning", "note"].index)
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [({"raise_to": "0.3"}, True), ({"raise_by": "0.3"}, True), ({"set_to": "0.3"}, True),
+     ({"scale_by": "0.3"}, True), ({"set_to": 0}, False), ({"scale_by": "-0.4"}, False),
+     ({"lower_to": "0.3"}, False), ({"lower_by": "0.3"}, False)],
+)  # fmt: skip
+def test_a_rule_protects_when_it_can_raise(action: dict[str, str | int], expected: bool) -> None:
+    assert protects(rule(**action)) is expected
+
+
+def test_the_average_of_fifty_days_flaps_on_real_history() -> None:
+    past = HistoryStore(DEMO, read_only=True).history(BTC, "1d")
+    found = linted(
+        rule("below", "close < sma_50", raise_to="0.30"),
+        rule("above", "close > sma_50", lower_to="0.10"),
+        past=past,
+    )
+
+    assert set(found) == {"churn", "no_dead_zone"}
+    # Counted apart from this code: reviews every 7 days from the first bar, a Sunday.
+    closes = past.bars["close"].to_list()
+    states = [closes[i] < sum(closes[i - 49 : i + 1]) / 50 for i in range(6, len(closes), 7) if i >= 49]
+    changes = [i for i in range(1, len(states)) if states[i] != states[i - 1]]
+    near = [b for a, b in pairwise(changes) if b - a <= 3]
+    assert f"changed {len(changes)} times" in found["no_dead_zone"].evidence
+    assert found["no_dead_zone"].count == len(near) > 0
+    assert found["churn"].count >= len(near) - 1
+
+
+def test_a_gap_is_unknown_and_no_change_of_state() -> None:
+    closes = weekly(99, 100, 99)
+    closes[13] = None
+
+    found = linted(LOW, HIGH, closes=closes)
+
+    assert "changed 0 times in 3 reviews" in found["no_dead_zone"].evidence
+    assert found["no_dead_zone"].severity == "note"
+    assert MONDAY.weekday() == 0
