@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import random
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -202,3 +205,15 @@ def history(closes: list[float | None] | None = None, **changed: Any) -> History
         open_interest=pl.DataFrame(schema=SCHEMAS["open_interest"]),
     )
     return replace(plain, **changed)
+
+
+def walk(count: int, seed: int, missing: Collection[int] = (), step: float = 0.03) -> History:
+    """Daily bars of a random walk with wicks, without the bars numbered in *missing*."""
+    chance, close, rows = random.Random(seed), 100.0, []
+    for i in range(count):
+        before, close = close, close * math.exp(chance.gauss(0, step))
+        high = max(before, close) * (1 + abs(chance.gauss(0, step / 2)))
+        low = min(before, close) / (1 + abs(chance.gauss(0, step / 2)))
+        if i not in missing:
+            rows.append((MONDAY + timedelta(days=i), before, high, low, close, 1000.0, None))
+    return history(bars=pl.DataFrame(rows, schema=SCHEMAS["bars"], orient="row"))

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
 T = TypeVar("T")
 
 
@@ -29,7 +30,7 @@ class Columns:
         return self.rows.height
 
     def __getitem__(self, name: str) -> Array:
-        """The column *name* as float64; a null is NaN."""
+        """The column *name* as float64; a null is NaN, and so is what is no finite number."""
         return self.once(("column", name), lambda: self._array(name))
 
     def once(self, key: object, make: Callable[[], T]) -> T:
@@ -50,4 +51,42 @@ class Columns:
         return np.full(len(self), np.nan)
 
     def _array(self, name: str) -> Array:
-        return self.rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
+        return as_array(self.rows[name])
+
+
+def as_array(series: pl.Series) -> Array:
+    """The series as float64; a null is NaN, and so is what is no finite number."""
+    found = series.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def within(event: Array, n: int) -> Array:
+    """
+    Whether *event* (1, 0 or NaN) was true within the last *n* bars, this one included.
+
+    1 if any of them is 1; else NaN if any is NaN or fewer than *n* bars are known; else 0.
+    """
+    found = np.where(_count(np.isnan(event), n) > 0, np.nan, 0.0)
+    found[: n - 1] = np.nan
+    found[_count(event == 1, n) > 0] = 1.0
+    return found
+
+
+def painted(start: Indices, stop: Indices, size: int) -> Indices:
+    """
+    For each of *size* bars the last i with ``start[i] <= bar < stop[i]``, or -1 without one.
+
+    Listed from worst to best, that is the best of what stands at each bar.
+    """
+    found = np.full(size, -1, dtype=np.int64)
+    for i, (first, end) in enumerate(zip(start.tolist(), stop.tolist(), strict=True)):
+        found[first:end] = i
+    return found
+
+
+def _count(mask: NDArray[np.bool_], n: int) -> Indices:
+    """How many of the last *n* are true, by whole numbers, so that nothing is left behind."""
+    total = np.cumsum(mask, dtype=np.int64)
+    before = np.zeros_like(total)
+    before[n:] = total[:-n]
+    return total - before

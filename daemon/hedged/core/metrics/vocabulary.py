@@ -183,7 +183,7 @@ def find(name: str) -> Metric | None:
     The metric called *name*, or None.
 
     ``sma_50`` is the family ``sma_n`` with n = 50; ``breaks_below_sma_50_7`` is
-    ``breaks_below_sma_m_n`` with m = 50 and n = 7.
+    ``breaks_below_sma_m_n`` with m = 50 and n = 7; ``holds_fib_618_7`` is ``holds_fib_618_n``.
     """
     family = _FAMILIES.get(name)
     if family is not None and not family.windowed:
@@ -192,7 +192,10 @@ def find(name: str) -> Metric | None:
     if matched is None:
         return None
     m, n = int(matched["m"] or 0), int(matched["n"])
-    family = _FAMILIES.get(f"{matched['stem']}{'_m' if m else ''}_n")
+    named = _FAMILIES.get(f"{name.rpartition('_')[0]}_n")  # its first number is part of its name
+    if named is not None:
+        m = 0
+    family = named or _FAMILIES.get(f"{matched['stem']}{'_m' if m else ''}_n")
     fits = family is not None and max(m, n) <= N_MAX
     return Metric(name=name, family=family, n=n, m=m) if family and fits else None
 

@@ -1,0 +1,350 @@
+"""Trendlines: against a slow search over every pair of pivots, on any prefix, and on real history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from importlib.resources import as_file, files
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from builders import BTC, MONDAY, history, signal, walk
+from hedged.core.metrics import History, Signal, measure, trendlines
+from hedged.core.metrics.columns import Columns
+from hedged.core.metrics.history import grid
+from hedged.core.metrics.pivots import pivots
+from hedged.history.store import HistoryStore
+
+DAY = timedelta(days=1)
+SIDES = ("ascending", "descending")
+NAMES = [
+    name
+    for side in SIDES
+    for name in (
+        f"trendline_{side}", f"trendline_{side}_touches", f"trendline_{side}_distance",
+        f"breaks_trendline_{side}_1", f"breaks_trendline_{side}_7",
+    )
+]  # fmt: skip
+
+
+# ---- a slow reference: at every bar, every pair of pivots, every close
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Plain lists of one stretch, upside down for descending lines."""
+
+    close: list[float]
+    extreme: list[float]
+    atr: list[float | None]
+
+    def pivot(self, i: int) -> bool:
+        before, after = self.extreme[i - 5 : i], self.extreme[i + 1 : i + 6]
+        return i >= 5 and min(before) > self.extreme[i] <= min(after)
+
+    def considered(self, t: int) -> list[int]:
+        first = max(14, t - trendlines.LOOKBACK + 1)
+        found = [i for i in range(first, t - 4) if self.pivot(i)]
+        return found[-trendlines.PIVOTS_MAX :]
+
+    def best(self, t: int) -> tuple[int, float, int] | None:
+        """The first pivot, the slope and the touches of the major line at bar t."""
+        found = []
+        kept = self.considered(t)
+        for a, b in combinations(kept, 2):
+            slope = (self.extreme[b] - self.extreme[a]) / (b - a)
+            if slope <= 0:
+                continue
+            line = [self.extreme[a] + slope * (s - a) for s in range(a, t + 1)]
+            if any(self.close[s] < line[s - a] - 0.5 * self.atr[s] for s in range(a + 1, t)):
+                continue
+            touched = [
+                c for c in kept
+                if c >= a and (c in (a, b) or abs(self.extreme[c] - line[c - a]) <= 0.5 * self.atr[c])
+            ]  # fmt: skip
+            if touched[-1] - a >= trendlines.SPAN_MIN:
+                found.append((len(touched), touched[-1] - a, b, a, slope))
+        if not found:
+            return None
+        touches, _, _, a, slope = max(found)
+        return a, slope, touches
+
+    def value(self, t: int, s: int) -> float | None:
+        """At bar s the line that stands at t."""
+        best = self.best(t)
+        return best and self.extreme[best[0]] + best[1] * (s - best[0])
+
+    def broke(self, t: int) -> bool | None:
+        if t < 15:
+            return None
+        line = self.value(t - 1, t)
+        if line is None:
+            return False
+        floors = [self.close[s] + 0.5 * self.atr[s] for s in (t, t - 1)]
+        return floors[0] < line and floors[1] >= self.value(t - 1, t - 1)
+
+
+def slow_atr(rows: pl.DataFrame) -> list[float | None]:
+    high, low, close = (rows[name].to_list() for name in ("high", "low", "close"))
+    found: list[float | None] = [None] * len(close)
+    ranges = [max(high[i], close[i - 1]) - min(low[i], close[i - 1]) for i in range(1, len(close))]
+    for i in range(14, len(close)):
+        before = found[i - 1]
+        found[i] = sum(ranges[:14]) / 14 if before is None else (before * 13 + ranges[i - 1]) / 14
+    return found
+
+
+def slow_of(rows: pl.DataFrame, side: str) -> Slow:
+    """Of one gap-free stretch."""
+    sign, extreme = (1, "low") if side == "ascending" else (-1, "high")
+    return Slow(
+        close=[sign * close for close in rows["close"]],
+        extreme=[sign * price for price in rows[extreme]],
+        atr=slow_atr(rows),
+    )
+
+
+def assert_as_slow(measured: pl.DataFrame, rows: pl.DataFrame, side: str, at: range) -> int:
+    """*measured* and *rows* are of one stretch; how many lines stood."""
+    slow, lines = slow_of(rows, side), 0
+    sign = 1 if side == "ascending" else -1
+    for t in at:
+        best, close = slow.best(t), rows["close"][t]
+        value = best and sign * slow.value(t, t)
+        share = value and sign * (close - value) / close
+        found = [measured[name][t] for name in NAMES if side in name][:4]
+        expected = [
+            value and pytest.approx(value, rel=1e-9),
+            None if t < 14 else best[2] if best else 0,
+            share and pytest.approx(share, abs=1e-9),
+            slow.broke(t),
+        ]
+        assert found == expected, (side, t)
+        lines += best is not None
+    return lines
+
+
+@contextmanager
+def small(lookback: int = 70, pivots_max: int = 5, span_min: int = 8) -> Iterator[None]:
+    """Bounds that a short history reaches."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trendlines, "LOOKBACK", lookback)
+        patch.setattr(trendlines, "PIVOTS_MAX", pivots_max)
+        patch.setattr(trendlines, "SPAN_MIN", span_min)
+        patch.setattr(trendlines, "_BLOCK", 3)
+        yield
+
+
+@settings(deadline=None, derandomize=True, max_examples=20)
+@example(seed=1, lookback=70, pivots_max=5)
+@given(seed=st.integers(0, 9999), lookback=st.integers(20, 90), pivots_max=st.integers(2, 9))
+def test_the_line_is_the_one_a_search_over_every_pair_finds(
+    seed: int, lookback: int, pivots_max: int
+) -> None:
+    h = walk(160, seed)
+    with small(lookback, pivots_max):
+        measured = measure(h, NAMES, signal(), MONDAY + 160 * DAY)
+        for side in SIDES:
+            assert_as_slow(measured, h.bars, side, range(160))
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_long_histories_agree_with_the_search_at_full_bounds(side: str) -> None:
+    h = walk(420, 5, step=0.01)
+
+    measured = measure(h, NAMES, signal(), MONDAY + 420 * DAY)
+
+    assert assert_as_slow(measured, h.bars, side, range(14, 420, 11)) > 10
+
+
+@settings(deadline=None, derandomize=True, max_examples=25)
+@given(seed=st.integers(0, 9999), gap=st.integers(0, 200), cut=st.integers(1, 200))
+def test_a_line_is_the_same_on_any_prefix(seed: int, gap: int, cut: int) -> None:
+    h, until = walk(200, seed, {gap} - {0, 199}), MONDAY + cut * DAY
+    known = replace(h, bars=h.bars.filter(pl.col("open_time") + DAY <= until))
+
+    with small(span_min=10):
+        whole = measure(h, NAMES, signal(), MONDAY + 200 * DAY)
+        before = measure(known, NAMES, signal(), until)
+
+    assert whole.head(before.height).rows() == before.rows()
+
+
+@settings(deadline=None, derandomize=True, max_examples=25)
+@given(seed=st.integers(0, 9999), gap=st.integers(1, 190))
+def test_lines_begin_anew_after_a_gap(seed: int, gap: int) -> None:
+    h = walk(200, seed, {gap})
+    after = replace(h, bars=h.bars.filter(pl.col("open_time") > MONDAY + gap * DAY))
+    names = [name for name in NAMES if not name.endswith("_7")]
+
+    with small():
+        whole = measure(h, names, signal(), MONDAY + 200 * DAY).select(names)
+        alone = measure(after, names, signal(), MONDAY + 200 * DAY).select(names)
+
+    assert whole.row(gap) == (None,) * len(names)
+    assert whole.tail(alone.height).rows() == alone.rows()
+
+
+# ---- a line drawn by hand
+
+
+def zigzag(tail: list[float]) -> History:
+    """Lows at 100, 110 and 120, twenty bars apart, from bar 20 on; then *tail*."""
+    closes = [116.0 + 0.5 * abs(i % 20 - 10) * 4 - 20 + 0.5 * (i - 10) for i in range(71)]
+    return history([*closes, *tail])
+
+
+def drawn(tail: list[float], name: str) -> list[float | bool | None]:
+    h = zigzag(tail)
+    return measure(h, [name], signal(), MONDAY + h.bars.height * DAY)[name].to_list()
+
+
+def lows(h: History) -> list[tuple[int, float]]:
+    found = pivots(Columns(grid(h, MONDAY + h.bars.height * DAY))).of(is_high=False)
+    return [(int(bar), float(price)) for bar, price in zip(found.bar, found.price, strict=True)]
+
+
+def test_a_line_stands_from_the_confirmation_of_its_second_low() -> None:
+    (_, _), (a, first), (b, second), *_ = lows(zigzag([]))
+
+    value = drawn([], "trendline_ascending")
+    touches = drawn([], "trendline_ascending_touches")
+
+    assert value[b + 4] is None
+    slope = (second - first) / (b - a)
+    assert value[b + 5] == pytest.approx(second + 5 * slope)
+    assert touches[b + 4] == 0
+    assert touches[b + 5] == 2
+
+
+def test_a_break_is_remembered_for_its_window_and_the_line_is_gone_after_it() -> None:
+    tail = [90.0, 90.0, 90.0, 90.0, 90.0]
+
+    assert drawn(tail, "breaks_trendline_ascending_1")[-6:] == [False, True, *[False] * 4]
+    assert drawn(tail, "breaks_trendline_ascending_3")[-6:] == [False, True, True, True, False, False]
+    distance = drawn(tail, "trendline_ascending_distance")
+    assert distance[70] > 0 > distance[71]  # type: ignore[operator]
+    assert distance[72:] == [None] * 4
+
+
+def test_a_close_within_the_tolerance_breaks_nothing() -> None:
+    columns = Columns(grid(zigzag([]), MONDAY + 71 * DAY))
+    line = trendlines.major(columns, ascending=True)
+    next_value = float(line.value[70] + line.slope[70])
+
+    assert drawn([next_value - 0.5], "breaks_trendline_ascending_1")[-1] is False
+    assert drawn([next_value - 6.0], "breaks_trendline_ascending_1")[-1] is True
+
+
+def test_a_falling_line_is_the_rising_one_upside_down() -> None:
+    up = walk(200, 8)
+    flipped = up.bars.with_columns(
+        open=1000 - pl.col("open"), close=1000 - pl.col("close"),
+        high=1000 - pl.col("low"), low=1000 - pl.col("high"),
+    )  # fmt: skip
+    names = ["trendline_ascending", "trendline_descending_touches", "breaks_trendline_ascending_1"]
+    other = ["trendline_descending", "trendline_ascending_touches", "breaks_trendline_descending_1"]
+
+    rising = measure(up, names, signal(), MONDAY + 200 * DAY)
+    falling = measure(replace(up, bars=flipped), other, signal(), MONDAY + 200 * DAY)
+
+    assert rising[names[0]].null_count() < 200
+    mirrored = (1000 - falling[other[0]]).to_list()
+    assert rising[names[0]].to_list() == [m and pytest.approx(m) for m in mirrored]
+    assert rising[names[1]].to_list() == falling[other[1]].to_list()
+    assert rising[names[2]].to_list() == falling[other[2]].to_list()
+
+
+def test_a_market_that_does_not_move_has_no_line_and_no_break() -> None:
+    measured = measure(history([100.0] * 60), NAMES, signal(), MONDAY + 60 * DAY).tail(30)
+
+    assert measured["trendline_ascending"].null_count() == 30
+    assert set(measured["trendline_ascending_touches"]) == {0.0}
+    assert set(measured["breaks_trendline_descending_7"]) == {False}
+
+
+# ---- real history
+
+
+@cache
+def demo() -> History:
+    with as_file(files("hedged") / "demo_data" / "history") as root:
+        return HistoryStore(root, read_only=True).history(BTC, "1d")
+
+
+@cache
+def measured_demo() -> pl.DataFrame:
+    measured = measure(demo(), NAMES, Signal(symbol=BTC), datetime(2023, 1, 1, tzinfo=UTC))
+    return measured.with_columns(day=pl.col("open_time").dt.date())
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_bitcoins_lines_are_those_the_search_finds(side: str) -> None:
+    rows = demo().bars
+
+    assert assert_as_slow(measured_demo(), rows, side, range(14, rows.height, 29)) > 10
+
+
+def broken(side: str) -> list[date]:
+    return measured_demo().filter(pl.col(f"breaks_trendline_{side}_1"))["day"].to_list()
+
+
+def at(day: date) -> dict[str, float]:
+    return measured_demo().row(by_predicate=pl.col("day") == day, named=True)
+
+
+def through(first: date, second: date, day: date) -> float:
+    """On *day* the straight line through the lows of two days."""
+    low = {row["open_time"].date(): row["low"] for row in demo().bars.to_dicts()}
+    slope = (low[second] - low[first]) / (second - first).days
+    return float(low[first] + slope * (day - first).days)
+
+
+def test_the_line_under_the_rally_broke_in_the_week_before_2021_05_17() -> None:
+    """From the low of 2020-12-11 under those of April and May: the close of 05-12 fell through it."""
+    before, review = at(date(2021, 5, 11)), at(date(2021, 5, 16))
+
+    assert before["trendline_ascending_touches"] == 3
+    assert before["trendline_ascending"] == pytest.approx(
+        through(date(2020, 12, 11), date(2021, 5, 5), date(2021, 5, 11))
+    )
+    assert before["trendline_ascending_distance"] > 0
+    assert [day for day in broken("ascending") if date(2021, 5, 1) <= day <= date(2021, 7, 1)] == [
+        date(2021, 5, 12), date(2021, 5, 15),
+    ]  # fmt: skip
+    assert review["breaks_trendline_ascending_7"] is True
+
+
+def test_in_the_week_of_2022_04_11_the_line_from_january_still_held_and_broke_on_04_30() -> None:
+    review = at(date(2022, 4, 17))
+
+    assert review["breaks_trendline_ascending_7"] is False
+    assert review["trendline_ascending_touches"] == 4
+    assert review["trendline_ascending"] == pytest.approx(
+        through(date(2022, 1, 24), date(2022, 4, 11), date(2022, 4, 17))
+    )
+    assert [day for day in broken("ascending") if date(2022, 3, 1) <= day <= date(2022, 6, 1)] == [
+        date(2022, 4, 30), date(2022, 5, 6),
+    ]  # fmt: skip
+
+
+def test_breaks_of_two_years_are_counted() -> None:
+    assert (len(broken("ascending")), len(broken("descending"))) == (16, 22)
+    assert date(2022, 11, 9) in broken("ascending")  # the fall of FTX
+
+
+def test_nothing_but_numbers_leaves() -> None:
+    columns = Columns(grid(demo(), datetime(2023, 1, 1, tzinfo=UTC)))
+
+    for side in (True, False):
+        line = trendlines.major(columns, ascending=side)
+        assert np.array_equal(np.isnan(line.value), np.isnan(line.touches))
+        assert np.all(line.value[~np.isnan(line.value)] > 0)
