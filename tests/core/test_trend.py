@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from builders import BTC, MONDAY, history, signal, walk
 from hedged.core.metrics import History, Signal, find, measure
-from hedged.core.metrics.columns import within
+from hedged.core.metrics.columns import within_last
 from hedged.history.store import HistoryStore
 
 DAY = timedelta(days=1)
@@ -217,7 +217,7 @@ def test_a_name_may_hold_a_number_that_is_no_window() -> None:
 def test_an_event_is_remembered_for_its_window_and_no_longer(
     event: list[float | None], n: int, expected: list[float | None]
 ) -> None:
-    found = within(np.array([math.nan if e is None else e for e in event], dtype=np.float64), n)
+    found = within_last(np.array([math.nan if e is None else e for e in event], dtype=np.float64), n)
 
     assert [None if math.isnan(f) else f for f in found] == expected
 

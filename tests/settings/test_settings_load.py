@@ -411,6 +411,7 @@ def test_a_variable_below_one_that_is_a_value_is_an_error_of_the_settings(
         (changed("raise_to = 0.30", "raise_to = 0.30\nset_to = 0"), "give exactly one action"),
         (changed("close < sma_50", "close > ath"), "needs signal.ath_seed"),
         (changed("close < sma_50", "drawdown < 0 - 0.2"), "needs signal.ath_seed"),
+        (changed("close < sma_50", "breaks_ath_volume_7"), "needs signal.ath_seed"),
         (changed("tick = 0.1", "tick = 0.1\ninverse = true"), "is inverse"),
         (changed("end = 2022-12-31T00:05:00Z", ""), "needs start and end"),
         (changed("end = 2022", "end = 2020"), "end must be after start"),

@@ -162,7 +162,8 @@ def _seeded(settings: Settings) -> None:
         if settings.signal_of(portfolio).ath_seed is not None:
             continue
         for rule in settings.rules_of(portfolio):
-            named = {"ath", "drawdown"} & set(parse(rule.when).names)
+            names = parse(rule.when).names
+            named = [x for x in names if x in ("ath", "drawdown") or x.startswith("breaks_ath_")]
             if named:
                 raise ValueError(
                     f"rule {rule.name!r} names {sorted(named)[0]}, which needs signal.ath_seed: the "

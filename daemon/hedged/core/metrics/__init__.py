@@ -4,7 +4,16 @@ The vocabulary: what a rule may name, computed over whole columns of closed bars
 Enters a `History`; leaves a frame with one column a metric, and the row a decision is made on.
 """
 
-from hedged.core.metrics import derivatives, fibonacci, price, trend, trendlines
+from hedged.core.metrics import (
+    candles,
+    derivatives,
+    fibonacci,
+    levels,
+    marks,
+    price,
+    trend,
+    trendlines,
+)
 from hedged.core.metrics.history import History, Series, bar_seconds
 from hedged.core.metrics.measure import MetricRow, column_of, measure, row_at
 from hedged.core.metrics.vocabulary import Family, Metric, Signal, find, vocabulary
@@ -17,10 +26,13 @@ __all__ = [
     "Series",
     "Signal",
     "bar_seconds",
+    "candles",
     "column_of",
     "derivatives",
     "fibonacci",
     "find",
+    "levels",
+    "marks",
     "measure",
     "price",
     "row_at",

@@ -60,16 +60,27 @@ def as_array(series: pl.Series) -> Array:
     return np.where(np.isfinite(found), found, np.nan)
 
 
-def within(event: Array, n: int) -> Array:
+def within_last(events: Array, n: int) -> Array:
     """
-    Whether *event* (1, 0 or NaN) was true within the last *n* bars, this one included.
+    Whether *events* (1, 0, NaN for unknown) were true at any of the last *n* bars, this included.
 
-    1 if any of them is 1; else NaN if any is NaN or fewer than *n* bars are known; else 0.
+    Kleene's or: 1 when one is known to be true; otherwise NaN when one is unknown, the bars before
+    the first included; otherwise 0.
     """
-    found = np.where(_count(np.isnan(event), n) > 0, np.nan, 0.0)
-    found[: n - 1] = np.nan
-    found[_count(event == 1, n) > 0] = 1.0
-    return found
+    bar = np.arange(events.size)
+    happened = np.maximum.accumulate(np.where(events == 1, bar, -n))
+    unknown = np.maximum.accumulate(np.where(np.isnan(events), bar, -1))
+    return np.where(bar - happened < n, 1.0, np.where(bar - unknown < n, np.nan, 0.0))
+
+
+def both(first: Array, second: Array) -> Array:
+    """Kleene's and of two columns of events: 0 when either is known to be false."""
+    return np.where((first == 0) | (second == 0), 0.0, first * second)
+
+
+def events_of(happened: NDArray[np.bool_], known: NDArray[np.bool_]) -> Array:
+    """A column of events: 1 or 0 where it is *known*, NaN elsewhere."""
+    return np.where(known, happened.astype(np.float64), np.nan)
 
 
 def painted(start: Indices, stop: Indices, size: int) -> Indices:
@@ -82,11 +93,3 @@ def painted(start: Indices, stop: Indices, size: int) -> Indices:
     for i, (first, end) in enumerate(zip(start.tolist(), stop.tolist(), strict=True)):
         found[first:end] = i
     return found
-
-
-def _count(mask: NDArray[np.bool_], n: int) -> Indices:
-    """How many of the last *n* are true, by whole numbers, so that nothing is left behind."""
-    total = np.cumsum(mask, dtype=np.int64)
-    before = np.zeros_like(total)
-    before[n:] = total[:-n]
-    return total - before

@@ -63,10 +63,10 @@ def wilder_atr(columns: Columns, n: int) -> Array:
 def _pivots(columns: Columns) -> Pivots:
     tops = np.flatnonzero(_stands_out(columns["high"]))
     bottoms = np.flatnonzero(_stands_out(-columns["low"]))
-    bar = np.concatenate([bottoms, tops]).astype(np.int64)
-    price = np.concatenate([columns["low"][bottoms], columns["high"][tops]])
-    is_high = np.repeat([False, True], [len(bottoms), len(tops)])
-    order = np.argsort(bar, kind="stable")
+    bar = np.concatenate([tops, bottoms]).astype(np.int64)
+    price = np.concatenate([columns["high"][tops], columns["low"][bottoms]])
+    is_high = np.repeat([True, False], [len(tops), len(bottoms)])
+    order = np.argsort(bar, kind="stable")  # where a bar is both, the high comes first
     return Pivots(
         bar=bar[order],
         known_at=bar[order] + REACH,

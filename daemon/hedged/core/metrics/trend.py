@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from hedged.core.metrics import price
-from hedged.core.metrics.columns import Array, Columns, as_array, within
+from hedged.core.metrics.columns import Array, Columns, as_array, within_last
 from hedged.core.metrics.pivots import wilder_atr
 from hedged.core.metrics.vocabulary import Signal, column_metric, metric, pair_metric
 
@@ -20,7 +20,7 @@ from hedged.core.metrics.vocabulary import Signal, column_metric, metric, pair_m
     formula="within the last n bars close < sma_m, and on the bar before close >= sma_m",
 )  # fmt: skip
 def breaks_below_sma(columns: Columns, m: int, n: int, signal: Signal) -> Array:
-    return within(_crossed(columns["close"], _average(columns, price.sma(m, signal))), n)
+    return within_last(_crossed(columns["close"], _average(columns, price.sma(m, signal))), n)
 
 
 @pair_metric(
@@ -28,7 +28,7 @@ def breaks_below_sma(columns: Columns, m: int, n: int, signal: Signal) -> Array:
     formula="within the last n bars close > sma_m, and on the bar before close <= sma_m",
 )  # fmt: skip
 def breaks_above_sma(columns: Columns, m: int, n: int, signal: Signal) -> Array:
-    return within(_crossed(-columns["close"], -_average(columns, price.sma(m, signal))), n)
+    return within_last(_crossed(-columns["close"], -_average(columns, price.sma(m, signal))), n)
 
 
 @pair_metric(
@@ -36,7 +36,7 @@ def breaks_above_sma(columns: Columns, m: int, n: int, signal: Signal) -> Array:
     formula="within the last n bars close < ema_m, and on the bar before close >= ema_m",
 )  # fmt: skip
 def breaks_below_ema(columns: Columns, m: int, n: int, signal: Signal) -> Array:
-    return within(_crossed(columns["close"], _average(columns, price.ema(m, signal))), n)
+    return within_last(_crossed(columns["close"], _average(columns, price.ema(m, signal))), n)
 
 
 @pair_metric(
@@ -44,7 +44,7 @@ def breaks_below_ema(columns: Columns, m: int, n: int, signal: Signal) -> Array:
     formula="within the last n bars close > ema_m, and on the bar before close <= ema_m",
 )  # fmt: skip
 def breaks_above_ema(columns: Columns, m: int, n: int, signal: Signal) -> Array:
-    return within(_crossed(-columns["close"], -_average(columns, price.ema(m, signal))), n)
+    return within_last(_crossed(-columns["close"], -_average(columns, price.ema(m, signal))), n)
 
 
 @metric(

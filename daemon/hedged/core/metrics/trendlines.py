@@ -33,7 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from hedged.core.metrics.columns import Array, Columns, Indices, painted, within
+from hedged.core.metrics.columns import Array, Columns, Indices, painted, within_last
 from hedged.core.metrics.pivots import atr, pivots
 from hedged.core.metrics.vocabulary import Signal, column_metric
 
@@ -190,7 +190,7 @@ def _breaks(columns: Columns, sign: int, n: int) -> Array:
     event = columns.empty()
     event[1:] = (floor[1:] < extended) & (floor[:-1] >= before)  # without a line nothing breaks
     event[1:][np.isnan(floor[1:]) | np.isnan(floor[:-1])] = np.nan
-    return within(event, n)
+    return within_last(event, n)
 
 
 def _touches(columns: Columns, *, ascending: bool) -> Array:

@@ -1,0 +1,196 @@
+"""
+Support and resistance, and what price did at them (sections 3.2 and 5.1).
+
+Enters the levels that swing pivots form; leaves the nearest of them, and tests, rejections and
+breaks of the nearest as events with a window in bars.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hedged.core.metrics.clusters import LEVEL_BARS, levels
+from hedged.core.metrics.columns import Array, Columns, both, events_of, within_last
+from hedged.core.metrics.pivots import REACH, atr
+from hedged.core.metrics.vocabulary import BuildColumn, Signal, column_metric
+
+Side = Literal[1, -1]
+RESISTANCE: Final = 1
+SUPPORT: Final = -1  # below is above with the signs turned
+
+TEST_ATR = 0.25
+"""How near a level a bar must come to test it, in ATRs of the bar before."""
+
+REJECT_ATR = 0.5
+"""How far from the level, on the side it came from, a bar that is rejected closes, in ATRs."""
+
+FIRST = f"until a first level: {REACH} bars after the second pivot near one price; again after a gap"
+
+
+def level_price(columns: Columns, side: Side, rank: int) -> Array:
+    """The *rank*-th nearest level on *side* of the close, in the quote currency; NaN without one."""
+    return columns.once((side, rank), lambda: _taken(columns, "prices", side, rank))
+
+
+def _taken(columns: Columns, what: Literal["prices", "touches"], side: Side, rank: int) -> Array:
+    found = levels(columns)
+    place = found.resistance(rank) if side == RESISTANCE else found.support(rank)
+    figures = found.prices if what == "prices" else found.touches
+    taken = np.append(figures, np.nan)[place]  # -1, no such level, takes the NaN
+    return np.where(np.isfinite(columns["close"]), taken, np.nan)
+
+
+def _nearest(side: Side, rank: int) -> BuildColumn:
+    return lambda columns, _n, _signal: level_price(columns, side, rank)
+
+
+for _rank, _nth in ((1, "nearest"), (2, "2nd nearest"), (3, "3rd nearest")):
+    column_metric(
+        f"resistance_{_rank}", unit="quote", section="3.2", warm_up=FIRST,
+        formula=f"{_nth} level at or above the close: mean of 2 or more swing pivots of the last "
+        f"{LEVEL_BARS} bars that lie within half an ATR; null above the last level",
+    )(_nearest(RESISTANCE, _rank))  # fmt: skip
+    column_metric(
+        f"support_{_rank}", unit="quote", section="3.2", warm_up=FIRST,
+        formula=f"{_nth} level at or below the close: mean of 2 or more swing pivots of the last "
+        f"{LEVEL_BARS} bars that lie within half an ATR; null below the last level",
+    )(_nearest(SUPPORT, _rank))  # fmt: skip
+
+
+@column_metric(
+    "resistance_touches", unit="pivots", formula="swing pivots that make up resistance_1",
+    section="3.2", warm_up=FIRST,
+)  # fmt: skip
+def resistance_touches(columns: Columns, _n: int, _signal: Signal) -> Array:
+    return _taken(columns, "touches", RESISTANCE, 1)
+
+
+@column_metric(
+    "support_touches", unit="pivots", formula="swing pivots that make up support_1",
+    section="3.2", warm_up=FIRST,
+)  # fmt: skip
+def support_touches(columns: Columns, _n: int, _signal: Signal) -> Array:
+    return _taken(columns, "touches", SUPPORT, 1)
+
+
+@column_metric(
+    "resistance_distance", unit="ratio", section="3.2", warm_up=FIRST,
+    formula="resistance_1 / close - 1: positive before the break, 0 on the level",
+)  # fmt: skip
+def resistance_distance(columns: Columns, _n: int, _signal: Signal) -> Array:
+    return level_price(columns, RESISTANCE, 1) / columns["close"] - 1
+
+
+@column_metric(
+    "support_distance", unit="ratio", section="3.2", warm_up=FIRST,
+    formula="1 - support_1 / close: positive before the break, 0 on the level",
+)  # fmt: skip
+def support_distance(columns: Columns, _n: int, _signal: Signal) -> Array:
+    return 1 - level_price(columns, SUPPORT, 1) / columns["close"]
+
+
+# ---- what price did at level 1, as it stood before the bar
+
+
+def before(figures: Array, bars: int = 1) -> Array:
+    """*figures* as they stood *bars* bars before; NaN in the first bars."""
+    return np.concatenate((np.full(bars, np.nan), figures))[: figures.size]
+
+
+def level_tests(columns: Columns, side: Side, span: int = 1) -> Array:
+    """
+    Whether the last *span* bars tested level 1 of *side* as it stood before them: 1, 0 or NaN.
+
+    Their highest high (lowest low) came within `TEST_ATR` ranges of the level or beyond it, and
+    the bar closed at it or on the side it came from. Without any level on that side nothing is
+    tested: 0. NaN before the stretch has its first level.
+    """
+
+    def make() -> Array:
+        level, near = _level_before(columns, side, span), TEST_ATR * before(atr(columns), span)
+        extreme = side * columns["high" if side == RESISTANCE else "low"]
+        reached = np.maximum.reduce([before(extreme, k) for k in range(span)])
+        stayed = side * columns["close"] <= side * level
+        return events_of((reached >= side * level - near) & stayed, _judged(columns, span))
+
+    return columns.once(("level_tests", side, span), make)
+
+
+def _level_before(columns: Columns, side: Side, span: int = 1) -> Array:
+    return before(level_price(columns, side, 1), span)
+
+
+def _judged(columns: Columns, span: int) -> NDArray[np.bool_]:
+    """Bars whose stretch had its first level *span* bars before."""
+    known = levels(columns).known
+    judged = known.copy()
+    judged[:span] = False
+    for k in range(1, span + 1):
+        judged[k:] &= known[:-k]
+    return judged
+
+
+def _rejected(columns: Columns, side: Side) -> Array:
+    """A test that closed `REJECT_ATR` ranges or more away from the level it tested."""
+    away = side * (_level_before(columns, side) - columns["close"])
+    clearly = away >= REJECT_ATR * before(atr(columns))
+    return both(level_tests(columns, side), events_of(clearly, _judged(columns, 1)))
+
+
+def _breaks(columns: Columns, side: Side) -> Array:
+    """A close beyond the level, which was at or beyond the close before."""
+    beyond = side * columns["close"] > side * _level_before(columns, side)
+    return events_of(beyond, _judged(columns, 1))
+
+
+@column_metric(
+    "tests_resistance_n", unit="true or false", section="5.1", kind="boolean", warm_up=FIRST,
+    formula="within n bars a high within 0.25 ATR of the resistance_1 of the bar before, or above "
+    "it, and the close at or below it",
+)  # fmt: skip
+def tests_resistance(columns: Columns, n: int, _signal: Signal) -> Array:
+    return within_last(level_tests(columns, RESISTANCE), n)
+
+
+@column_metric(
+    "tests_support_n", unit="true or false", section="3.2", kind="boolean", warm_up=FIRST,
+    formula="within n bars a low within 0.25 ATR of the support_1 of the bar before, or below it, "
+    "and the close at or above it",
+)  # fmt: skip
+def tests_support(columns: Columns, n: int, _signal: Signal) -> Array:
+    return within_last(level_tests(columns, SUPPORT), n)
+
+
+@column_metric(
+    "rejected_at_resistance_n", unit="true or false", section="3.2", kind="boolean", warm_up=FIRST,
+    formula="within n bars a bar that tests resistance and closes 0.5 ATR or more below it",
+)  # fmt: skip
+def rejected_at_resistance(columns: Columns, n: int, _signal: Signal) -> Array:
+    return within_last(_rejected(columns, RESISTANCE), n)
+
+
+@column_metric(
+    "rejected_at_support_n", unit="true or false", section="3.2", kind="boolean", warm_up=FIRST,
+    formula="within n bars a bar that tests support and closes 0.5 ATR or more above it",
+)  # fmt: skip
+def rejected_at_support(columns: Columns, n: int, _signal: Signal) -> Array:
+    return within_last(_rejected(columns, SUPPORT), n)
+
+
+@column_metric(
+    "breaks_resistance_n", unit="true or false", section="3.2", kind="boolean", warm_up=FIRST,
+    formula="within n bars a close above the resistance_1 of the bar before",
+)  # fmt: skip
+def breaks_resistance(columns: Columns, n: int, _signal: Signal) -> Array:
+    return within_last(_breaks(columns, RESISTANCE), n)
+
+
+@column_metric(
+    "breaks_support_n", unit="true or false", section="3.2", kind="boolean", warm_up=FIRST,
+    formula="within n bars a close below the support_1 of the bar before",
+)  # fmt: skip
+def breaks_support(columns: Columns, n: int, _signal: Signal) -> Array:
+    return within_last(_breaks(columns, SUPPORT), n)
