@@ -1,8 +1,8 @@
 """
-Derivatives metrics: basis, funding and open interest (sections 3.1, 4.1 and 4.2).
+Basis and the state of the curve (section 3.1), from the contract's close F and its index's S.
 
-Funding and open interest are the last ones settled at or before the bar's close; the grid has
-already made them null where they are older than two of their own intervals.
+Enters the grid's closes; leaves metrics that are null on a bar without an index price. What needs
+an expiry, the annualised basis, waits for a `Signal` that has one; a perpetual's carry is funding.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 import polars as pl
 
 from hedged.core.metrics.vocabulary import Signal, metric
+
+FLAT = 0.0005
+"""A premium or a discount up to this share of the index is neither contango nor backwardation."""
 
 
 @metric(
@@ -21,48 +24,32 @@ def basis(_n: int, _signal: Signal) -> pl.Expr:
 
 
 @metric(
-    "funding_rate", unit="ratio an interval", section="4.2", warm_up="0", needs=("funding",),
-    formula="last settled funding rate, as the venue states it; longs pay when positive",
+    "basis_ratio", unit="ratio", formula="close of the contract / close of its index - 1 (F/S - 1)",
+    section="3.1", warm_up="0", needs=("bars", "index"),
 )  # fmt: skip
-def funding_rate(_n: int, _signal: Signal) -> pl.Expr:
-    return pl.col("funding_rate")
+def basis_ratio(_n: int, _signal: Signal) -> pl.Expr:
+    return _ratio()
 
 
 @metric(
-    "funding_interval", unit="hours", formula="hours that the settled funding_rate covers",
-    section="4.2", warm_up="0", needs=("funding",),
+    "contango", unit="state", section="3.1", warm_up="0", needs=("bars", "index"), kind="boolean",
+    formula=f"basis_ratio > {FLAT}; a short hedge earns this premium as F falls to S (a long pays)",
 )  # fmt: skip
-def funding_interval(_n: int, _signal: Signal) -> pl.Expr:
-    return pl.when(pl.col("funding_rate").is_not_null()).then(pl.col("funding_interval"))
+def contango(_n: int, _signal: Signal) -> pl.Expr:
+    return _ratio() > FLAT
 
 
 @metric(
-    "funding_rate_8h", unit="ratio in 8 hours", formula="funding_rate * 8 / funding_interval",
-    section="4.2", warm_up="0", needs=("funding",),
+    "backwardation", unit="state", section="3.1", warm_up="0", needs=("bars", "index"),
+    kind="boolean",
+    formula=f"basis_ratio < -{FLAT}; a short hedge pays this discount as F rises to S (a long earns)",
 )  # fmt: skip
-def funding_rate_8h(_n: int, _signal: Signal) -> pl.Expr:
-    return pl.col("funding_rate") * 8 / pl.col("funding_interval")
+def backwardation(_n: int, _signal: Signal) -> pl.Expr:
+    return _ratio() < -FLAT
 
 
-@metric(
-    "open_interest", unit="coins", formula="contracts outstanding, in coins of the base",
-    section="4.1", warm_up="0", needs=("open_interest",),
-)  # fmt: skip
-def open_interest(_n: int, _signal: Signal) -> pl.Expr:
-    return pl.col("open_interest")
-
-
-@metric(
-    "open_interest_notional", unit="quote", formula="contracts outstanding, in the quote currency",
-    section="4.1", warm_up="0", needs=("open_interest_notional",),
-)  # fmt: skip
-def open_interest_notional(_n: int, _signal: Signal) -> pl.Expr:
-    return pl.col("open_interest_notional")
-
-
-@metric(
-    "open_interest_change_n", unit="ratio", section="4.1", warm_up="n", needs=("open_interest",),
-    formula="open_interest / open_interest n bars ago - 1 (in coins, so price alone moves nothing)",
-)  # fmt: skip
-def open_interest_change(n: int, _signal: Signal) -> pl.Expr:
-    return pl.col("open_interest") / pl.col("open_interest").shift(n) - 1
+def _ratio() -> pl.Expr:
+    """The ratio, null unless it is one: NaN is the greatest number, and would be contango."""
+    index = pl.col("index_close")
+    ratio = pl.col("close") / index - 1
+    return pl.when(ratio.is_finite() & index.is_finite() & (index > 0)).then(ratio)
