@@ -39,7 +39,7 @@ Bars = list[dict[str, Any] | None]
 
 
 def names_of(family: Family, windows: Sequence[int] = WINDOWS) -> list[str]:
-    stem = family.name.removesuffix("_n")
+    stem = family.name.removesuffix("_n").replace("_m", "_3")
     return [f"{stem}_{n}" for n in windows] if family.windowed else [family.name]
 
 
