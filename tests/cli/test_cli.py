@@ -181,7 +181,8 @@ def test_wrong_settings_leave_with_their_code_and_one_plain_text(
     path: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = config_in(tmp_path, ("band = 0.05", "bnad = 0.05"))
-    found = here(monkeypatch, *path, "-c", config)
+    needed = ["--at", "2022-06-13"] if path == ("rules", "test") else []
+    found = here(monkeypatch, *path, *needed, "-c", config)
 
     assert found.code == exits.SETTINGS
     assert found.err == f"hedged: {config}: hedge.bnad: unknown key; did you mean 'band'?\n"
