@@ -415,7 +415,12 @@ def test_explain_tells_the_last_review_with_every_rule_and_figure(
     assert found.code == exits.DONE
     for name in ("high risk", "moderate risk", "bullish confirmation", "mild caution", "recovery"):
         assert name in found.out
-    for said in ("Record 1: weekly review", "sma_200 = no value", "raise_to 0.30", "What is protected"):
+    for said in (
+        "Record 1: weekly review",
+        "tests_resistance_7 = ",
+        "raise_to 0.30",
+        "What is protected",
+    ):
         assert said in found.out
 
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from hedged.core.exposure import Exposure
 from hedged.core.market import ZERO, Snapshot
 from hedged.core.sizing import HedgeLeg, Wanted
-from hedged.core.wording import contracts, exactly, percent
+from hedged.core.wording import beside, contracts, percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +73,17 @@ def _due(
     if target == 0:
         return True, "the target is zero, which ignores the band"
     if wanted.held_ratio is not None and wanted.held_ratio > 1:
-        return True, f"over-hedged at {exactly(wanted.held_ratio)}, which ignores the band"
+        return True, f"over-hedged at {beside(wanted.held_ratio, Decimal(1))}, which ignores the band"
     for leg in wanted.legs:
         if leg.target_notional == 0 and leg.held_contracts:
             return True, f"{leg.symbol} has no weight and is held, which ignores the band"
     if net > band.band:
-        return True, f"drift {exactly(net)} is past the band of {percent(band.band)}"
+        return True, f"drift {beside(net, band.band)} is past the band of {percent(band.band)}"
     if mix > band.mix_band:
-        return True, f"leg mix {exactly(mix)} is past its band of {percent(band.mix_band)}"
+        return (
+            True,
+            f"leg mix {beside(mix, band.mix_band)} is past its band of {percent(band.mix_band)}",
+        )
     return False, f"drift {percent(net)} is inside the band of {percent(band.band)}"
 
 

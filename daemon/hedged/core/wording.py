@@ -12,9 +12,10 @@ def percent(ratio: Decimal | float) -> str:
     return _percent(ratio, Decimal("0.01"))
 
 
-def exactly(ratio: Decimal | float) -> str:
-    """As `percent`, with six decimals: for a figure that is compared with one close to it."""
-    return _percent(ratio, Decimal("0.000001"))
+def beside(ratio: Decimal, limit: Decimal) -> str:
+    """As `percent`, with more decimals where *ratio* would read the same as *limit*."""
+    close = percent(ratio) == percent(limit)
+    return _percent(ratio, Decimal("0.000001")) if close else percent(ratio)
 
 
 def _percent(ratio: Decimal | float, step: Decimal) -> str:
