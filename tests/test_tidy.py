@@ -45,6 +45,7 @@ TESTED_BY = {
     "core/metrics/*": "tests/core/test_metrics.py",
     "history/files.py": "tests/history/test_history_store.py",
     "journal/migrations/*": "tests/journal/test_database.py",
+    "journal/intents.py": "tests/journal/test_journal_store.py",
     "journal/binding.py": "tests/journal/test_journal_store.py",
     "journal/schema.py": "tests/journal/test_database.py",
     "journal/store.py": "tests/journal/test_journal_store.py",

@@ -17,7 +17,8 @@ from hedged.core.market import ZERO
 from hedged.core.plan import Step
 from hedged.core.record import Outcome, Policy, Tick
 from hedged.errors import OutcomeUnknown, VenueRefused
-from hedged.journal.store import Intent, Journal
+from hedged.journal.intents import Intent
+from hedged.journal.store import Journal
 from hedged.venue.protocol import Order, Venue
 
 log = structlog.get_logger()

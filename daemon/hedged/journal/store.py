@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Self
 
 import msgspec
 from sqlalchemy import Connection, Engine, func, insert, select, update
@@ -39,18 +37,7 @@ from hedged.journal import schema
 from hedged.journal.binding import bind, new_epoch, order_id
 from hedged.journal.chain import GENESIS, Row, hash_of
 from hedged.journal.database import guarded, lock_writer, opened, opened_in_memory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
-    """An order that is about to be sent, or was; *outcome* is None until it is resolved."""
-
-    id: int
-    client_order_id: str
-    tick_id: str
-    opened_at: datetime
-    step: Step
-    outcome: Outcome | None = None
+from hedged.journal.intents import Intent, intent_of, used
 
 
 class Journal:
@@ -319,13 +306,13 @@ class Journal:
         """Every intent of *portfolio*, in order."""
         query = select(schema.intent).filter_by(portfolio=portfolio).order_by(schema.intent.c.id)
         with guarded(self.path), self.engine.connect() as connection:
-            return [_intent(row._mapping) for row in connection.execute(query)]
+            return [intent_of(row._mapping) for row in connection.execute(query)]
 
     def unresolved(self, portfolio: str) -> list[Intent]:
         """The intents whose outcome nobody knows."""
         query = select(schema.intent).filter_by(portfolio=portfolio, outcome=None)
         with guarded(self.path), self.engine.connect() as connection:
-            return [_intent(row._mapping) for row in connection.execute(query)]
+            return [intent_of(row._mapping) for row in connection.execute(query)]
 
     def usage(self, portfolio: str, tick: Tick, now: datetime) -> Usage:
         """
@@ -344,7 +331,7 @@ class Journal:
         )
         with guarded(self.path), self.engine.connect() as connection:
             return Usage(
-                notional_today=sum((_used(row._mapping) for row in connection.execute(today)), ZERO),
+                notional_today=sum((used(row._mapping) for row in connection.execute(today)), ZERO),
                 orders={row.symbol: row.sent for row in connection.execute(orders)},
             )
 
@@ -387,24 +374,3 @@ def _head(connection: Connection) -> tuple[int, str]:
     query = select(table.c.id, table.c.hash).order_by(table.c.id.desc()).limit(1)
     row = connection.execute(query).first()
     return (0, GENESIS) if row is None else (row.id, row.hash)
-
-
-def _used(row: Any) -> Decimal:
-    """The notional that an intent has used up."""
-    whole = Decimal(row["notional"])
-    if row["outcome"] is None:
-        return whole
-    outcome = msgspec.json.decode(row["outcome"], type=Outcome)
-    return whole * outcome.filled / outcome.contracts
-
-
-def _intent(row: Any) -> Intent:
-    outcome = row["outcome"]
-    return Intent(
-        id=row["id"],
-        client_order_id=row["client_order_id"],
-        tick_id=row["tick_id"],
-        opened_at=datetime.fromisoformat(row["opened_at"]),
-        step=msgspec.json.decode(row["body"], type=Step),
-        outcome=None if outcome is None else msgspec.json.decode(outcome, type=Outcome),
-    )

@@ -1,0 +1,51 @@
+"""
+Intents: orders that are about to be sent, or were.
+
+Enters rows of the journal; leaves the intent, and how much of a day's limit it has used up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from hedged.core.plan import Step
+from hedged.core.record import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """An order that is about to be sent, or was; *outcome* is None until it is resolved."""
+
+    id: int
+    client_order_id: str
+    tick_id: str
+    opened_at: datetime
+    step: Step
+    outcome: Outcome | None = None
+
+
+def used(row: Any) -> Decimal:
+    """The notional that an intent has used up."""
+    whole = Decimal(row["notional"])
+    if row["outcome"] is None:
+        return whole
+    outcome = msgspec.json.decode(row["outcome"], type=Outcome)
+    return whole * outcome.filled / outcome.contracts
+
+
+def intent_of(row: Any) -> Intent:
+    """The intent in a row of the table."""
+    outcome = row["outcome"]
+    return Intent(
+        id=row["id"],
+        client_order_id=row["client_order_id"],
+        tick_id=row["tick_id"],
+        opened_at=datetime.fromisoformat(row["opened_at"]),
+        step=msgspec.json.decode(row["body"], type=Step),
+        outcome=None if outcome is None else msgspec.json.decode(outcome, type=Outcome),
+    )
