@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from hedged.core.beta import BetaPolicy
 from hedged.core.exposure import ExposurePolicy
 from hedged.core.gate import Circumstances, Limits, Usage
 from hedged.core.guard import Band
@@ -60,7 +61,13 @@ def quote(symbol: str = BTC, mark: str | int = 100, at: datetime = MONDAY, **cha
 
 def holding(asset: str = "BTC", quantity: str | int = 10, mark: str | int | None = 100) -> Holding:
     price = None if mark is None else d(mark)
-    return Holding(asset=asset, quantity=d(quantity), mark_price=price, source="settings")
+    return Holding(
+        asset=asset,
+        quantity=d(quantity),
+        mark_price=price,
+        source="settings",
+        price_symbol=f"{asset}/USDT:USDT",
+    )
 
 
 def position(contracts: str | int, symbol: str = BTC, entry: str | int = 100) -> Position:
@@ -108,6 +115,7 @@ def policy(**changed: Any) -> Policy:
         numeraire="USDT",
         signal=signal(),
         exposure=ExposurePolicy(),
+        beta=BetaPolicy(),
         rules=(),
         ratio=RatioPolicy(initial_ratio=d("0.20")),
         legs=(HedgeLeg(symbol=BTC, weight=d(1)),),
@@ -146,6 +154,7 @@ def inputs(**changed: Any) -> Inputs:
         now=MONDAY,
         snapshot=snapshot(),
         metrics=metric_row(),
+        betas=None,
         memory=Memory(),
         usage=Usage(orders={}),
         restrictions=(),

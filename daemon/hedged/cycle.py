@@ -15,16 +15,16 @@ from datetime import datetime
 from hedged import approval
 from hedged.core import gate
 from hedged.core.account import attribute
+from hedged.core.beta import betas_in_force
 from hedged.core.exposure import expose
 from hedged.core.guard import drift, holds
-from hedged.core.metrics import MetricRow
 from hedged.core.plan import make_plan
 from hedged.core.record import CycleRecord, Inputs, Mode, Policy, Thought, Tick, record_of
 from hedged.core.rules import evaluate
 from hedged.core.sizing import present_ratio, size
 from hedged.core.target import bounded, decide, first_memory
 from hedged.execute import execute, resolve
-from hedged.history.keeper import Keeper
+from hedged.history.keeper import Keeper, Measured
 from hedged.journal.store import Journal
 from hedged.venue.protocol import Venue
 
@@ -69,15 +69,16 @@ async def observe(tick: Tick, shell: Shell, unresolved: tuple[str, ...]) -> Inpu
     """Everything a pass decides on; only a review needs bars, and measures them."""
     policy, memory = shell.policy, shell.journal.memory(shell.policy.portfolio)
     snapshot = await shell.venue.observe(shell.clock(), after=memory.cursor)
-    metrics: MetricRow | None = None
+    measured: Measured | None = None
     if tick.kind == "review":
-        metrics = await shell.keeper.measured(policy, until=tick.scheduled_at)
+        measured = await shell.keeper.measured(policy, tick.scheduled_at, snapshot.holdings)
     now = shell.clock()
     return Inputs(
         tick=tick,
         now=now,
         snapshot=snapshot,
-        metrics=metrics,
+        metrics=measured.row if measured else None,
+        betas=measured.betas if measured else None,
         memory=memory,
         usage=shell.journal.usage(policy.portfolio, tick, now),
         restrictions=shell.journal.restrictions(policy.portfolio, now),
@@ -88,7 +89,8 @@ async def observe(tick: Tick, shell: Shell, unresolved: tuple[str, ...]) -> Inpu
 def deliberate(inputs: Inputs, policy: Policy) -> Thought:
     """The pure middle of the cycle; `journal replay` runs it again on the recorded inputs."""
     snapshot, memory = inputs.snapshot, inputs.memory
-    exposure = expose(snapshot, policy.exposure)
+    betas = betas_in_force(policy.beta, inputs.betas, memory.betas)
+    exposure = expose(snapshot, policy.exposure, betas)
     ratio, judgement = bounded(memory.ratio, policy.ratio), None
     if inputs.metrics is not None:
         ratio = ratio or first_memory(present_ratio(snapshot, exposure, policy.legs), policy.ratio)

@@ -33,7 +33,7 @@ def days(count: float) -> timedelta:
 async def test_the_row_is_of_the_last_bar_closed_at_the_review(tmp_path: Path) -> None:
     venue, keeper, settings = setting(tmp_path)
     venue.frames = {"bars": bars([100.0, 110.0, 120.0, 130.0]), "funding": funding([0.0001] * 12)}
-    row = await keeper.measured(settings, until=MONDAY + days(3))
+    row = (await keeper.measured(settings, until=MONDAY + days(3))).row
 
     assert row.bar_close == MONDAY + days(3)
     assert (row.values["close"], row.values["sma_2"]) == (120.0, 115.0)
@@ -44,10 +44,10 @@ async def test_the_row_is_of_the_last_bar_closed_at_the_review(tmp_path: Path) -
 async def test_what_is_reported_is_on_disk_before_it_is_measured(tmp_path: Path) -> None:
     venue, keeper, settings = setting(tmp_path)
     venue.frames = {"bars": bars([100.0, 110.0])}
-    row = await keeper.measured(settings, until=MONDAY + days(2))
+    row = (await keeper.measured(settings, until=MONDAY + days(2))).row
     again = measured_from(HistoryStore(tmp_path, read_only=True), settings, MONDAY + days(2))
 
-    assert again == row
+    assert again.row == row
 
 
 async def test_only_what_is_new_is_asked_for(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ async def test_only_what_is_new_is_asked_for(tmp_path: Path) -> None:
 async def test_a_source_that_stopped_leaves_the_close_unknown(tmp_path: Path) -> None:
     venue, keeper, settings = setting(tmp_path)
     venue.frames = {"bars": bars([100.0, 110.0])}
-    row = await keeper.measured(settings, until=MONDAY + days(5))
+    row = (await keeper.measured(settings, until=MONDAY + days(5))).row
 
     assert row.bar_close == MONDAY + days(5)
     assert row.values["close"] is None
@@ -84,7 +84,7 @@ async def test_a_source_that_stopped_leaves_the_close_unknown(tmp_path: Path) ->
 
 async def test_a_source_without_anything_is_a_row_of_unknowns(tmp_path: Path) -> None:
     _, keeper, settings = setting(tmp_path)
-    row = await keeper.measured(settings, until=MONDAY)
+    row = (await keeper.measured(settings, until=MONDAY)).row
 
     assert set(row.values.values()) == {None}
     assert (row.bars_kept, row.bars_missing) == (0, 1)
@@ -93,7 +93,7 @@ async def test_a_source_without_anything_is_a_row_of_unknowns(tmp_path: Path) ->
 async def test_a_history_that_is_too_short_leaves_its_window_unknown(tmp_path: Path) -> None:
     venue, keeper, settings = setting(tmp_path)
     venue.frames = {"bars": bars([100.0])}
-    row = await keeper.measured(settings, until=MONDAY + days(1))
+    row = (await keeper.measured(settings, until=MONDAY + days(1))).row
 
     assert (row.values["close"], row.values["sma_2"]) == (100.0, None)
 
@@ -102,12 +102,12 @@ async def test_missing_funding_and_open_interest_are_unknown_and_not_zero(tmp_pa
     venue, keeper, settings = setting(tmp_path)
     venue.frames = {"bars": bars([100.0, 110.0, 120.0]), "funding": funding([0.0001])}
     venue.frames["open_interest"] = open_interest([5.0, 6.0])
-    late = await keeper.measured(settings, until=MONDAY + days(3))
+    late = (await keeper.measured(settings, until=MONDAY + days(3))).row
 
     assert late.values["funding_rate"] is None
     assert late.values["open_interest_change_1"] is not None
 
-    later = await keeper.measured(settings, until=MONDAY + days(4))
+    later = (await keeper.measured(settings, until=MONDAY + days(4))).row
 
     assert later.values["open_interest_change_1"] is None
 
@@ -115,7 +115,7 @@ async def test_missing_funding_and_open_interest_are_unknown_and_not_zero(tmp_pa
 async def test_why_a_row_was_refused_is_a_note_of_the_metric_row(tmp_path: Path) -> None:
     venue, keeper, settings = setting(tmp_path)
     venue.frames = {"bars": bars([100.0, -1.0, 120.0]), "funding": funding([5.0])}
-    row = await keeper.measured(settings, until=MONDAY + days(3))
+    row = (await keeper.measured(settings, until=MONDAY + days(3))).row
 
     assert row.notes == (
         "the bar of 2024-01-02 00:00 has a price that is zero or negative; it is not kept",
@@ -132,7 +132,7 @@ async def test_a_bar_delivered_again_with_other_figures_is_noted_and_not_measure
     venue.frames = {"bars": bars([100.0, 110.0])}
     await keeper.measured(settings, until=MONDAY + days(2))
     venue.frames = {"bars": bars([100.0, 115.0])}
-    row = await keeper.measured(settings, until=MONDAY + days(2))
+    row = (await keeper.measured(settings, until=MONDAY + days(2))).row
 
     assert row.values["close"] == 110.0
     assert row.notes == ("bars at 2024-01-02 00:00 differ from those kept; the kept ones stay",)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from hedged.cli.show import VERDICT, console, figure, print_json, settings_of, table
+from hedged.core.beta import Betas
 from hedged.core.record import CycleRecord, Policy
 from hedged.core.target import Judgement
 from hedged.core.wording import contracts, money, percent
@@ -122,12 +123,38 @@ def _exposure(out: Console, record: CycleRecord, policy: Policy) -> None:
             contracts(line.quantity),
             "-" if line.mark_price is None else f"{line.mark_price:,}",
             "-" if line.notional is None else money(line.notional),
-            f"{line.beta} ({line.beta_source})",
+            f"{line.beta} (default)" if line.beta_source == "default" else str(line.beta),
             line.because,
         )
     out.print(made)
     total = "unknown" if exposure.total is None else money(exposure.total)
     out.print(f"Exposure, the sum of value x beta of what is hedged: [bold]{total}[/]")
+    if policy.beta.method != "one" and record.memory.betas is not None:
+        _betas(out, record.memory.betas)
+
+
+def _betas(out: Console, betas: Betas) -> None:
+    """Each estimate with what it rests on; those of the last review, in a guard pass too."""
+    made = table(
+        "", ">beta", ">measured", ">standard error", ">R2", ">correlation", ">downside", "from",
+        title=f"\nBeta to the legs, on bars up to {betas.bar_close:%Y-%m-%d %H:%M} UTC",
+    )  # fmt: skip
+    for estimate in (*betas.holdings, betas.portfolio):
+        found = estimate.measured
+        figures = (
+            (found.slope, found.standard_error, found.r2, found.correlation, estimate.downside)
+            if found
+            else (None,) * 5
+        )
+        made.add_row(
+            estimate.asset,
+            str(estimate.beta),
+            *("-" if value is None else f"{value:.2f}" for value in figures),
+            estimate.because,
+        )
+    out.print(made)
+    for warning in betas.warnings:
+        out.print(f"[yellow]alert:[/] {escape(warning)}")
 
 
 def _hedge(out: Console, record: CycleRecord) -> None:

@@ -12,6 +12,7 @@ from rich.progress import track
 
 from hedged.cli import exits
 from hedged.cli.show import console, print_json, settings_of
+from hedged.core.beta import Betas
 from hedged.core.record import CycleRecord, Policy, decode_record, encode, record_of
 from hedged.cycle import deliberate
 from hedged.errors import BadData, JournalBroken, JournalError
@@ -110,14 +111,28 @@ def _remeasured(
     if row is None:
         return []
     try:
-        again = measured_from(store, policy, record.inputs.tick.scheduled_at)
+        again = measured_from(
+            store, policy, record.inputs.tick.scheduled_at, record.inputs.snapshot.holdings
+        )
     except BadData as error:
         return [Difference(record=row_id, what=str(error))]
+    figures = row.values | _betas(record.inputs.betas)
+    found = again.row.values | _betas(again.betas)
     return [
         Difference(record=row_id, what=f"{name} was {value}, the kept history gives {now}")
-        for name, value in row.values.items()
-        if not _same(value, now := again.values.get(name))
+        for name, value in figures.items()
+        if not _same(value, now := found.get(name))
     ]
+
+
+def _betas(betas: Betas | None) -> dict[str, float | bool | None]:
+    """What was measured of every holding, by a name of its own."""
+    if betas is None:
+        return {}
+    return {
+        f"beta of {estimate.asset}": estimate.measured.slope if estimate.measured else None
+        for estimate in (*betas.holdings, betas.portfolio)
+    }
 
 
 def _same(recorded: float | bool | None, now: float | bool | None) -> bool:

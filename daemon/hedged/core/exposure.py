@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from hedged.core.beta import BETA_DEFAULT, Betas
 from hedged.core.market import ZERO, Holding, Snapshot
-
-BETA_DEFAULT = Decimal(1)
 
 CASH_DEFAULT = frozenset(
     {"USD", "EUR", "GBP", "CHF", "JPY"}
@@ -36,7 +35,10 @@ class ExposurePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExposureLine:
-    """One holding: its *notional*, its *beta* to the contract that hedges, and whether it counts."""
+    """
+    One holding: its *notional*, its *beta* to the contracts that hedge (*beta_source* says where it
+    comes from), and whether it counts.
+    """
 
     asset: str
     quantity: Decimal
@@ -61,35 +63,37 @@ class Exposure:
     unpriced: tuple[str, ...]
 
 
-def expose(snapshot: Snapshot, policy: ExposurePolicy) -> Exposure:
+def expose(snapshot: Snapshot, policy: ExposurePolicy, betas: Betas | None = None) -> Exposure:
     """
     ``E = sum of quantity * mark price * beta`` over the holdings that count, in the numeraire.
 
-    10 BTC at 50,000 and 100,000 USDT: E = 500,000, for cash is not hedged.
+    10 BTC at 50,000 and 100,000 USDT: E = 500,000, for cash is not hedged. Without *betas* each is 1.
     """
-    lines = tuple(_line(holding, policy) for holding in snapshot.holdings)
+    lines = tuple(_line(holding, policy, betas) for holding in snapshot.holdings)
     unpriced = tuple(line.asset for line in lines if line.counted and line.notional is None)
     counted = ((line.notional or ZERO) * line.beta for line in lines if line.counted)
     total = None if unpriced else sum(counted, ZERO)
     return Exposure(total=total, lines=lines, unpriced=unpriced)
 
 
-def _line(holding: Holding, policy: ExposurePolicy) -> ExposureLine:
+def _line(holding: Holding, policy: ExposurePolicy, betas: Betas | None) -> ExposureLine:
     price = holding.mark_price
-    counted, because = _counts(holding, policy)
+    counted, because = counts(holding, policy)
+    estimate = betas.of(holding.asset) if betas and counted else None
     return ExposureLine(
         asset=holding.asset,
         quantity=holding.quantity,
         mark_price=price,
         notional=None if price is None else holding.quantity * price,
-        beta=BETA_DEFAULT,
-        beta_source="default",
+        beta=estimate.beta if estimate else BETA_DEFAULT,
+        beta_source=estimate.because if estimate else "default",
         counted=counted,
         because=because,
     )
 
 
-def _counts(holding: Holding, policy: ExposurePolicy) -> tuple[bool, str]:
+def counts(holding: Holding, policy: ExposurePolicy) -> tuple[bool, str]:
+    """Whether *holding* is part of the exposure, and why not."""
     if holding.asset in policy.cash:
         return False, "cash is not hedged"
     if holding.asset in policy.ignore:

@@ -92,14 +92,15 @@ class Holding:
     """
     A coin that is to be protected.
 
-    *mark_price* is in the numeraire, None if nobody quotes it; *priced_at* is None where the price
-    has no time of its own, as that of the numeraire.
+    *mark_price* is in the numeraire, None if nobody quotes it; *price_symbol* is whose price that
+    is, and *priced_at* of when. Both are None for the numeraire itself.
     """
 
     asset: str
     quantity: Decimal
     mark_price: Decimal | None
     source: str
+    price_symbol: str | None = None
     priced_at: datetime | None = None
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from hedged.core.account import AccountState, Attribution, state_of
+from hedged.core.beta import BetaPolicy, Betas
 from hedged.core.exposure import Exposure, ExposurePolicy
 from hedged.core.gate import Limits, Restriction, Review, Usage
 from hedged.core.guard import Band, Drift
@@ -42,6 +43,7 @@ class Policy:
     numeraire: str
     signal: Signal
     exposure: ExposurePolicy
+    beta: BetaPolicy
     rules: tuple[Rule, ...]
     ratio: RatioPolicy
     legs: tuple[HedgeLeg, ...]
@@ -67,11 +69,13 @@ class Memory:
     """
     What a pass leaves for the next one of the same portfolio.
 
-    *ratio* is None until a first review has decided; *executed_ratio* is the target that was last
+    *ratio* is None until a first review has decided; *betas* are the last review's, None where each
+    is taken as 1; *executed_ratio* is the target that was last
     fully executed; *totals* sums the account identity since the beginning.
     """
 
     ratio: RatioMemory | None = None
+    betas: Betas | None = None
     executed_ratio: Decimal | None = None
     account: AccountState | None = None
     totals: Attribution = field(default_factory=Attribution)
@@ -88,12 +92,13 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """All that a pass decides on; *metrics* is None in a guard pass."""
+    """All that a pass decides on; *metrics* and *betas* are None in a guard pass."""
 
     tick: Tick
     now: datetime
     snapshot: Snapshot
     metrics: MetricRow | None
+    betas: Betas | None
     memory: Memory
     usage: Usage
     restrictions: tuple[Restriction, ...]
@@ -210,6 +215,7 @@ def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) ->
         executed = None  # neither the old target nor the new one is held now
     return Memory(
         ratio=thought.ratio,
+        betas=inputs.betas or before.betas,
         executed_ratio=executed,
         account=state_of(inputs.snapshot),
         totals=before.totals + thought.attribution,

@@ -1,22 +1,27 @@
 """
 Keeps the history up to date and measures it.
 
-Enters a source of closed bars, funding and open interest; leaves the metric row of a review. Live,
-paper and replay come through here, so that all three measure the same kept rows.
+Enters a source of closed bars, funding and open interest; leaves what a review decides on:
+its metric row and its betas. Live, paper and replay come through here, so that all three measure the
+same kept rows.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import polars as pl
 
+from hedged.core.beta import Betas
+from hedged.core.market import Holding
 from hedged.core.metrics import MetricRow, Series, bar_seconds, measure, row_at
 from hedged.core.metrics.history import SCHEMAS
 from hedged.core.record import Policy
 from hedged.core.rules import parse
 from hedged.history.store import HistoryStore
+from hedged.history.watch import beside, betas_of, watched
 
 
 class Source(Protocol):
@@ -28,6 +33,14 @@ class Source(Protocol):
         """Rows of *series* known in (after, until]."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A review's metric row, and its betas (None where each is taken as 1)."""
+
+    row: MetricRow
+    betas: Betas | None
+
+
 class Keeper:
     """Joins one source to one store."""
 
@@ -35,9 +48,11 @@ class Keeper:
         self.source = source
         self.store = store
 
-    async def measured(self, policy: Policy, until: datetime) -> MetricRow:
+    async def measured(
+        self, policy: Policy, until: datetime, holdings: tuple[Holding, ...] = ()
+    ) -> Measured:
         """
-        The metric row of the last bar that closed at or before *until*, new rows kept first.
+        What a review at *until* decides on, judged on bars closed by then; new rows are kept first.
 
         Raises
         ------
@@ -46,23 +61,39 @@ class Keeper:
         BadData
             When the store can't be read or written.
         """
-        signal = policy.signal
+        symbol, bar = policy.signal.symbol, policy.signal.bar
+        wanted: list[tuple[str, Series]] = [(symbol, series) for series in SCHEMAS]
+        wanted += [(other, "bars") for other in sorted(beside(policy, holdings) - {symbol})]
         notes: list[str] = []
-        for series in SCHEMAS:
-            after = self.store.last(signal.symbol, series, signal.bar)
-            reported = await self.source.series(signal.symbol, series, signal.bar, after, until)
-            if series == "bars":  # a bar still in progress would be kept as it never closed
-                length = timedelta(seconds=bar_seconds(signal.bar))
-                reported = reported.filter(pl.col("open_time") + length <= until)
-            notes += self.store.append(signal.symbol, series, signal.bar, reported)
-        return measured_from(self.store, policy, until, tuple(notes))
+        for one, series in wanted:
+            notes += await self._kept(one, series, bar, until)
+        return measured_from(self.store, policy, until, holdings, tuple(notes))
+
+    async def _kept(self, symbol: str, series: Series, bar: str, until: datetime) -> tuple[str, ...]:
+        """Keep what is new of one series; why rows of it were refused."""
+        after = self.store.last(symbol, series, bar)
+        reported = await self.source.series(symbol, series, bar, after, until)
+        if series == "bars":  # a bar still in progress would be kept as it never closed
+            length = timedelta(seconds=bar_seconds(bar))
+            reported = reported.filter(pl.col("open_time") + length <= until)
+        return self.store.append(symbol, series, bar, reported)
 
 
 def measured_from(
-    store: HistoryStore, policy: Policy, until: datetime, notes: tuple[str, ...] = ()
-) -> MetricRow:
-    """The metric row at *until* from what *store* keeps now; `journal replay` compares with it."""
+    store: HistoryStore,
+    policy: Policy,
+    until: datetime,
+    holdings: tuple[Holding, ...] = (),
+    notes: tuple[str, ...] = (),
+) -> Measured:
+    """The same from what *store* keeps now; `journal replay` compares with it."""
+
+    def read(symbol: str, series: Series) -> pl.DataFrame:
+        return store.read(symbol, series, policy.signal.bar)
+
     names = {name for rule in policy.rules for name in parse(rule.when).names}
-    history = store.history(policy.signal.symbol, policy.signal.bar)
-    measured = measure(history, names, policy.signal, until)
-    return row_at(measured, policy.signal.symbol, notes)
+    measured = measure(watched(read, policy), names, policy.signal, until)
+    return Measured(
+        row=row_at(measured, policy.signal.symbol, notes),
+        betas=betas_of(read, policy, holdings, until),
+    )

@@ -106,7 +106,11 @@ class Service:
         return {"record": head_id, "head": head_hash}
 
     def _tell(self, record: CycleRecord) -> None:
-        for alert in record.thought.judgement.alerts if record.thought.judgement else ():
+        betas = record.inputs.betas
+        for alert in (
+            *(record.thought.judgement.alerts if record.thought.judgement else ()),
+            *(betas.warnings if betas else ()),
+        ):
             log.warning("alert", text=alert)
         for fill in record.inputs.snapshot.fills:
             if fill.cause == "liquidation":

@@ -13,6 +13,7 @@ from hedged.core.rules import parse
 from hedged.settings.sections import (
     Account,
     AccountName,
+    Beta,
     ExposureSection,
     Hedge,
     Instrument,
@@ -37,6 +38,7 @@ class Settings(BaseSettings):
     venue: Venue
     paper: Paper
     exposure: ExposureSection = ExposureSection()
+    beta: Beta = Beta()
     limits: LimitsSection = LimitsSection()
     signal: Signal = Signal()
     hedge: Hedge | None = None

@@ -5,6 +5,7 @@ From checked settings to the values of the core.
 from __future__ import annotations
 
 from hedged.core import market
+from hedged.core.beta import BetaPolicy
 from hedged.core.exposure import ExposurePolicy
 from hedged.core.gate import Limits
 from hedged.core.guard import Band
@@ -31,6 +32,7 @@ def policy_of(settings: Settings, portfolio: sections.Portfolio) -> Policy:
             ignore=settings.exposure.ignore,
             unpriced_max=dict(settings.exposure.unpriced_max),
         ),
+        beta=BetaPolicy(**settings.beta.model_dump()),
         rules=tuple(_rule(rule) for rule in settings.rules_of(portfolio)),
         ratio=RatioPolicy(
             min_ratio=hedge.min_ratio,

@@ -206,6 +206,30 @@ class ExposureSection(Section):
     )
 
 
+class Beta(Section):
+    method: Literal["one", "ols", "ewma"] = Field(
+        "one", description="one: every beta is 1; ols, ewma: estimated at each review, frozen between"
+    )
+    bars: Annotated[int, BeforeValidator(_no_bool), Field(ge=10, le=2000)] = Field(
+        90, description="log returns of signal.bar that an estimate looks at"
+    )
+    bars_min: Annotated[int, BeforeValidator(_no_bool), Field(ge=10, le=2000)] = Field(
+        60, description="with fewer of them kept, a beta stays 1"
+    )
+    half_life: Annotated[int, BeforeValidator(_no_bool), Field(ge=2, le=2000)] = Field(
+        30, description="bars after which a return weighs half, with method = 'ewma'"
+    )
+    prior_sd: Annotated[Decimal, Field(gt=0, le=10), _NUMBER] = Field(
+        Decimal("0.3"), description="how far from 1 a beta is thought to lie before it is measured"
+    )
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.bars_min > self.bars:
+            raise ValueError("bars_min is above bars")
+        return self
+
+
 class AthSeed(Section):
     price: Positive
     date: date

@@ -235,13 +235,17 @@ class PaperVenue:
         return replace(quote, bid_price=quote.mark_price - half, ask_price=quote.mark_price + half)
 
     def _holding(self, asset: str, quantity: Decimal, now: datetime) -> Holding:
-        price, priced_at = None, None
+        symbol = self.portfolio.price_symbols[asset]
         if asset == self.portfolio.numeraire:
-            price = Decimal(1)
-        elif quote := self.market.quote(self.portfolio.price_symbols[asset], now):
-            price, priced_at = quote.mark_price, quote.at
+            return Holding(asset=asset, quantity=quantity, mark_price=Decimal(1), source="settings")
+        quote = self.market.quote(symbol, now)
         return Holding(
-            asset=asset, quantity=quantity, mark_price=price, source="settings", priced_at=priced_at
+            asset=asset,
+            quantity=quantity,
+            mark_price=quote.mark_price if quote else None,
+            source="settings",
+            price_symbol=symbol,
+            priced_at=quote.at if quote else None,
         )
 
 
