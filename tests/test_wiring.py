@@ -244,3 +244,46 @@ async def test_an_altered_record_is_not_traded_on(tmp_path: Path) -> None:
     with pytest.raises(JournalBroken, match="was altered"):
         await cycle.run(Tick(kind="guard", cadence="guard", scheduled_at=at), daemon.shells[0])
     await daemon.close()
+
+
+INDEX = """index = "basket"
+basket = { constituents = [{ symbol = "BTC/USDT:USDT", weight = 1 }, { symbol = "%s", weight = 1 }] }
+"""
+
+
+def with_index(symbol: str, when: str) -> str:
+    rule = f'[[rule]]\nname = "one"\nwhen = "{when}"\nraise_to = 0.3\n'
+    return RATIO.replace("[signal]\n", f"[signal]\n{INDEX % symbol}", 1).replace(
+        "[hedge]", f"{rule}[hedge]", 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("symbol", "when", "lacking"),
+    [
+        ("XYZ/USDT:USDT", "close < sma_50", "needs bars of XYZ/USDT:USDT"),
+        ("ETH/USDT:USDT", "basis > 0", "needs index of the index"),
+    ],
+)
+def test_an_index_that_is_not_recorded_is_a_settings_error(
+    tmp_path: Path, symbol: str, when: str, lacking: str
+) -> None:
+    with pytest.raises(SettingsError, match=lacking):
+        wiring.build(settings_of(tmp_path, with_index(symbol, when)))
+
+
+async def test_a_review_estimates_betas_that_the_next_guard_pass_still_uses(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, RATIO.replace("[hedge]", '[beta]\nmethod = "ols"\n[hedge]', 1))
+    daemon = wiring.build(settings)
+    monday = datetime(2021, 5, 10, tzinfo=UTC)
+    review = Tick(kind="review", cadence="weekly", scheduled_at=monday)
+    guard = Tick(kind="guard", cadence="guard", scheduled_at=monday)
+    reviewed = await cycle.run(review, daemon.shells[0])
+    guarded = await cycle.run(guard, daemon.shells[0])
+    await daemon.close()
+
+    assert reviewed.inputs.betas is not None
+    assert guarded.inputs.betas is None
+    betas = [{line.asset: line.beta for line in r.thought.exposure.lines} for r in (reviewed, guarded)]
+    assert betas[0] == betas[1]
+    assert guarded.memory.betas == reviewed.inputs.betas

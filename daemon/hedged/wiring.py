@@ -16,6 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
+from hedged.core.market import Holding
 from hedged.core.metrics import History, Series, find
 from hedged.core.metrics.vocabulary import Need
 from hedged.core.record import Policy
@@ -25,6 +26,7 @@ from hedged.errors import BadData, SettingsError
 from hedged.history.keeper import Keeper
 from hedged.history.rows import accept
 from hedged.history.store import HistoryStore
+from hedged.history.watch import watched
 from hedged.journal.store import Journal
 from hedged.settings.model import Settings
 from hedged.settings.policies import instrument_of, policy_of
@@ -91,9 +93,12 @@ def recorded_market(settings: Settings) -> ReplayMarket:
     return ReplayMarket(HistoryStore(root, read_only=True), settings.signal.bar, reload=live)
 
 
-def recorded_history(market: ReplayMarket, symbol: str) -> tuple[History, tuple[str, ...]]:
+def recorded_signal(
+    market: ReplayMarket, policy: Policy, holdings: tuple[Holding, ...], until: datetime | None = None
+) -> tuple[History, tuple[str, ...]]:
     """
-    All that is recorded of *symbol*, as the daemon would keep it; and why rows were refused.
+    All that is recorded of what the rules watch, as the daemon would keep it; and why rows were
+    refused, or what is to be said of an index at *until*.
 
     Raises
     ------
@@ -102,23 +107,33 @@ def recorded_history(market: ReplayMarket, symbol: str) -> tuple[History, tuple[
     """
     notes: list[str] = []
 
-    def kept(series: Series) -> pl.DataFrame:
+    def kept(symbol: str, series: Series) -> pl.DataFrame:
         recorded = market.store.read(symbol, series, market.bar)
         accepted = accept(recorded, recorded.clear(), series, market.bar)
         notes.extend(accepted.refused)
         return accepted.rows
 
-    bars = kept("bars")
-    if not bars.height:
-        raise BadData(f"no {market.bar} bars of {symbol} are recorded in {market.store.root}")
-    history = History(
-        symbol=symbol,
-        bar=market.bar,
-        bars=bars,
-        funding=kept("funding"),
-        open_interest=kept("open_interest"),
+    history, told = watched(kept, policy, holdings, until or datetime.max.replace(tzinfo=UTC))
+    if not history.bars.height:
+        raise BadData(
+            f"no {market.bar} bars of {policy.signal.name} are recorded in {market.store.root}"
+        )
+    return history, (*notes, *told)
+
+
+def stated_holdings(settings: Settings, name: str) -> tuple[Holding, ...]:
+    """The holdings of the portfolio *name* as the settings state them, without a price."""
+    portfolio = next(known for known in settings.portfolio if known.name == name)
+    return tuple(
+        Holding(
+            asset=holding.asset,
+            quantity=holding.quantity,
+            mark_price=None,
+            source="settings",
+            price_symbol=price_symbol(portfolio, holding),
+        )
+        for holding in portfolio.holding
     )
-    return history, tuple(notes)
 
 
 def build(settings: Settings, *, read_only: bool = False) -> Daemon:
@@ -287,7 +302,12 @@ def check_served(policy: Policy, market: ReplayMarket) -> None:
             f"read in bars of {market.bar}, the common signal.bar"
         )
     bars = market.store.read(symbol, "bars", market.bar)
-    if seed is not None and bars.height and seed.date >= bars["open_time"][0].date():
+    if (
+        seed is not None
+        and policy.signal.index == "market"
+        and bars.height
+        and seed.date >= bars["open_time"][0].date()
+    ):
         raise SettingsError(
             f"signal.ath_seed is dated {seed.date}, but the history of {symbol} begins on "
             f"{bars['open_time'][0]:%Y-%m-%d}; give the highest price before that day"
@@ -295,10 +315,26 @@ def check_served(policy: Policy, market: ReplayMarket) -> None:
     for rule in policy.rules:
         for name in parse(rule.when).names:
             metric = find(name)
-            needs = metric.family.needs if metric else frozenset[Need]()
-            lacking = [need for need in sorted(needs) if not market.records(symbol, _COLUMNS[need])]
-            if lacking:
-                raise SettingsError(
-                    f"rule {rule.name!r} names {name}, which needs {lacking[0]} of {symbol}; "
-                    f"{market.store.root} has none. Take the rule out, or record it"
-                )
+            for need in sorted(metric.family.needs if metric else ()):
+                lacking = _lacking(policy, market, need)
+                if lacking is not None:
+                    raise SettingsError(
+                        f"rule {rule.name!r} names {name}, which needs {need} of {lacking}; "
+                        f"{market.store.root} has none. Take the rule out, or record it"
+                    )
+
+
+def _lacking(policy: Policy, market: ReplayMarket, need: Need) -> str | None:
+    """Whose *need* is recorded nowhere; None when it is met."""
+    signal = policy.signal
+    legs = [leg.symbol for leg in policy.legs if leg.weight]
+    column = _COLUMNS.get(need, "close")
+    if need == "portfolio":
+        wanted = legs
+    elif signal.index == "market" or need not in ("bars", "volume", "index"):
+        wanted = [signal.symbol]
+    elif need == "index":
+        return signal.name  # an index of coins has no index of its own
+    else:
+        wanted = [one.symbol for one in signal.basket.constituents] if signal.basket else []
+    return next((symbol for symbol in wanted if not market.records(symbol, column)), None)

@@ -29,7 +29,7 @@ from hedged.core.metrics import (
     row_at,
     vocabulary,
 )
-from hedged.core.metrics.history import SCHEMAS, last_close_time
+from hedged.core.metrics.history import BESIDE, SCHEMAS, last_close_time
 from hedged.core.metrics.vocabulary import N_MAX, AthSeed, nearest
 from hedged.history.store import HistoryStore
 
@@ -238,12 +238,18 @@ def a_history(draw: st.DrawFn) -> History:
         for i in range(count + 2)
         if seed.random() > 0.4
     ]
+    held = [
+        (days(i), 1000 * math.exp(seed.gauss(0, 0.05)), 900 * math.exp(seed.gauss(0, 0.05)))
+        for i in range(count)
+        if seed.random() > 0.1
+    ]
     return History(
         symbol=BTC,
         bar="1d",
         bars=pl.DataFrame(rows, schema=SCHEMAS["bars"], orient="row"),
         funding=pl.DataFrame(settled, schema=SCHEMAS["funding"], orient="row"),
         open_interest=pl.DataFrame(coins, schema=SCHEMAS["open_interest"], orient="row"),
+        beside=pl.DataFrame(held, schema=BESIDE, orient="row"),
     )
 
 
@@ -304,6 +310,7 @@ def known_by(h: History, at: datetime) -> History:
         bars=h.bars.filter(pl.col("open_time") + DAY <= at),
         funding=h.funding.filter(pl.col("at") <= at),
         open_interest=h.open_interest.filter(pl.col("at") <= at),
+        beside=h.beside.filter(pl.col("open_time") + DAY <= at),
     )
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from builders import BTC, ETH, d
+from hedged.core.beta import BetaPolicy
 from hedged.core.exposure import CASH_DEFAULT
 from hedged.core.gate import Limits
 from hedged.core.guard import Band
+from hedged.core.metrics.basket import Basket, Constituent
 from hedged.core.metrics.vocabulary import AthSeed
 from hedged.core.record import Policy, decode_policy, encode
 from hedged.core.rules import Action
@@ -130,6 +132,35 @@ def test_the_defaults_are_those_of_the_core(two: Settings) -> None:
     assert first.band == Band()
     assert first.ratio == RatioPolicy(initial_ratio=None)
     assert first.limits == Limits(price_age_s_max=d(30), position_age_s_max=d(15))
+
+
+def test_beta_is_one_unless_it_is_asked_for(two: Settings, tmp_path: Path) -> None:
+    first, _ = policies(two)
+    file = tmp_path / "beta.toml"
+    file.write_text(TWO.replace("[venue]", '[beta]\nmethod = "ewma"\nhalf_life = 20\n[venue]'))
+    estimated, _ = policies(load([file], {}).settings)
+
+    assert first.beta == BetaPolicy()
+    assert estimated.beta == BetaPolicy(method="ewma", half_life=20)
+
+
+def test_a_basket_is_the_cores_and_goes_into_the_journal(tmp_path: Path) -> None:
+    basket = (
+        'index = "basket"\nbasket = { constituents = [{ symbol = "BTC/USDT:USDT", weight = 3 }, '
+        '{ symbol = "ETH/USDT:USDT", weight = 1 }], rebalance = "weekly", cap = 0.6 }\n'
+    )
+    file = tmp_path / "basket.toml"
+    file.write_text(TWO.replace("[signal]\n", f"[signal]\n{basket}"))
+    first, _ = policies(load([file], {}).settings)
+
+    assert first.signal.index == "basket"
+    assert first.signal.basket == Basket(
+        kind="basket",
+        constituents=(Constituent(symbol=BTC, weight=d(3)), Constituent(symbol=ETH, weight=d(1))),
+        rebalance="weekly",
+        cap=d("0.6"),
+    )
+    assert decode_policy(encode(first)) == first
 
 
 def test_a_policy_survives_being_written_and_read(two: Settings) -> None:

@@ -272,7 +272,7 @@ def test_an_unknown_key_in_the_environment_is_told_with_the_nearest_one(
 def test_a_key_like_no_other_is_told_with_all_that_are_known(tmp_path: Path) -> None:
     said = told(tmp_path, with_line("[signal]", "zzz = 1"))
 
-    assert said.endswith("signal.zzz: unknown key; known here: ath_seed, bar, symbol")
+    assert said.endswith("signal.zzz: unknown key; known here: ath_seed, bar, basket, index, symbol")
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
@@ -511,3 +511,24 @@ def test_an_empty_file_says_all_that_is_missing(tmp_path: Path) -> None:
 
     for key in ("venue", "paper", "instrument", "portfolio"):
         assert f"settings: {key}: is missing" in lines
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('index = "basket"', "index = 'basket' and a basket go together"),
+        ('basket = { constituents = [{ symbol = "BTC/USDT:USDT", weight = 1 }] }', "go together"),
+        ('index = "basket"\nbasket = { constituents = [] }', "constituents"),
+        (
+            'index = "basket"\nbasket = { cap = 0.4, constituents = ['
+            '{ symbol = "BTC/USDT:USDT", weight = 1 }, { symbol = "ETH/USDT:USDT", weight = 1 }] }',
+            "a cap of 0.4 is not between 1/2 and 1",
+        ),
+    ],
+)
+def test_an_index_that_cannot_be_is_told(tmp_path: Path, line: str, said: str) -> None:
+    assert said in told(tmp_path, with_line("[signal]", line))
+
+
+def test_a_beta_needs_no_more_returns_than_it_looks_at(tmp_path: Path) -> None:
+    assert "bars_min is above bars" in told(tmp_path, with_line("[beta]", "bars = 20\nbars_min = 30"))

@@ -16,13 +16,14 @@ from hedged.cli import exits
 from hedged.cli.rules import policies_of
 from hedged.cli.show import console, print_json, settings_of
 from hedged.core.lint import Finding, lint
+from hedged.core.market import Holding
 from hedged.core.metrics import measure
 from hedged.core.record import Policy
 from hedged.core.rehearsal import rehearse
-from hedged.core.rules import parse
+from hedged.history.watch import names_of
 from hedged.service.ticks import Schedule
 from hedged.venue.replay import ReplayMarket
-from hedged.wiring import check_served, recorded_history, recorded_market
+from hedged.wiring import check_served, recorded_market, recorded_signal, stated_holdings
 
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
@@ -43,7 +44,10 @@ def lint_rules(config: list[Path], portfolio: str | None, *, json: bool) -> None
     """Rehearse every review of the recorded history, and tell what is doubtful."""
     settings = settings_of(config).settings
     market, schedule = recorded_market(settings), Schedule(settings.schedule)
-    linted = [_linted(policy, market, schedule) for policy in policies_of(settings, portfolio)]
+    linted = [
+        _linted(policy, stated_holdings(settings, policy.portfolio), market, schedule)
+        for policy in policies_of(settings, portfolio)
+    ]
     if json:
         print_json(linted)
     else:
@@ -53,13 +57,14 @@ def lint_rules(config: list[Path], portfolio: str | None, *, json: bool) -> None
         raise SystemExit(exits.VERIFY)
 
 
-def _linted(policy: Policy, market: ReplayMarket, schedule: Schedule) -> MatrixLinted:
+def _linted(
+    policy: Policy, holdings: tuple[Holding, ...], market: ReplayMarket, schedule: Schedule
+) -> MatrixLinted:
     check_served(policy, market)
-    history, _ = recorded_history(market, policy.signal.symbol)
+    history, _ = recorded_signal(market, policy, holdings)
     first = history.bars["open_time"][0] + market.step
     last = history.bars["open_time"][-1] + market.step
-    names = {name for rule in policy.rules for name in parse(rule.when).names}
-    measured = measure(history, names, policy.signal, last)
+    measured = measure(history, names_of(policy), policy.signal, last)
     rehearsal = rehearse(
         policy.rules, measured, market.bar, _reviews(schedule, first, last), policy.ratio
     )

@@ -14,16 +14,18 @@ import typer
 from rich.markup import escape
 
 from hedged.cli.show import VERDICT, console, figure, print_json, settings_of
+from hedged.core.market import Holding
 from hedged.core.metrics import MetricRow, measure, row_at, vocabulary
 from hedged.core.metrics.history import last_close_time
 from hedged.core.record import Policy
-from hedged.core.rules import evaluate, parse
+from hedged.core.rules import evaluate
 from hedged.core.wording import percent
 from hedged.errors import SettingsError, VenueUnavailable
+from hedged.history.watch import names_of
 from hedged.settings.model import Settings
 from hedged.settings.policies import policy_of
 from hedged.venue.replay import ReplayMarket
-from hedged.wiring import check_served, recorded_history, recorded_market
+from hedged.wiring import check_served, recorded_market, recorded_signal, stated_holdings
 
 
 def metrics_markdown() -> str:
@@ -103,7 +105,10 @@ def show_verdicts(
     until, ratio = _midnight(at), _ratio(goal)
     settings = settings_of(config).settings
     market = recorded_market(settings)
-    tested = [_tested(policy, market, until, ratio) for policy in policies_of(settings, portfolio)]
+    tested = [
+        _tested(policy, stated_holdings(settings, policy.portfolio), market, until, ratio)
+        for policy in policies_of(settings, portfolio)
+    ]
     if json:
         print_json(tested)
         return
@@ -145,10 +150,14 @@ def _ratio(goal: str | None) -> Decimal | None:
 
 
 def _tested(
-    policy: Policy, market: ReplayMarket, until: datetime, goal: Decimal | None
+    policy: Policy,
+    holdings: tuple[Holding, ...],
+    market: ReplayMarket,
+    until: datetime,
+    goal: Decimal | None,
 ) -> MatrixTested:
     check_served(policy, market)
-    row = _row(policy, market, until)
+    row = _row(policy, holdings, market, until)
     given = policy.ratio.initial_ratio or Decimal(0) if goal is None else goal
     start = policy.ratio.clamp(given)
     verdicts = evaluate(policy.rules, row)
@@ -174,10 +183,12 @@ def _tested(
     )
 
 
-def _row(policy: Policy, market: ReplayMarket, until: datetime) -> MetricRow:
+def _row(
+    policy: Policy, holdings: tuple[Holding, ...], market: ReplayMarket, until: datetime
+) -> MetricRow:
     """The metric row at *until*. Raises `VenueUnavailable` where no bar of history closed then."""
-    symbol = policy.signal.symbol
-    history, refused = recorded_history(market, symbol)
+    symbol = policy.signal.name
+    history, refused = recorded_signal(market, policy, holdings, until)
     opens = history.bars["open_time"]
     first, last = opens[0] + market.step, opens[-1] + market.step
     close_time = last_close_time(market.bar, until)
@@ -186,8 +197,7 @@ def _row(policy: Policy, market: ReplayMarket, until: datetime) -> MetricRow:
             f"--at {until:%Y-%m-%d} is outside the recorded history of {symbol}, whose {market.bar} "
             f"bars close from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
         )
-    names = {name for rule in policy.rules for name in parse(rule.when).names}
-    measured = measure(history, names, policy.signal, until)
+    measured = measure(history, names_of(policy), policy.signal, until)
     missing = measured["close"][-1] is None
     gap = (f"the bar that closed {close_time:%Y-%m-%d %H:%M} UTC is missing",) if missing else ()
     return row_at(measured, symbol, (*refused, *gap))

@@ -19,9 +19,8 @@ from hedged.core.market import Holding
 from hedged.core.metrics import MetricRow, Series, bar_seconds, measure, row_at
 from hedged.core.metrics.history import SCHEMAS
 from hedged.core.record import Policy
-from hedged.core.rules import parse
 from hedged.history.store import HistoryStore
-from hedged.history.watch import beside, betas_of, watched
+from hedged.history.watch import beside, betas_of, names_of, watched
 
 
 class Source(Protocol):
@@ -91,9 +90,9 @@ def measured_from(
     def read(symbol: str, series: Series) -> pl.DataFrame:
         return store.read(symbol, series, policy.signal.bar)
 
-    names = {name for rule in policy.rules for name in parse(rule.when).names}
-    measured = measure(watched(read, policy), names, policy.signal, until)
+    history, told = watched(read, policy, holdings, until)
+    measured = measure(history, names_of(policy), policy.signal, until)
     return Measured(
-        row=row_at(measured, policy.signal.symbol, notes),
+        row=row_at(measured, policy.signal.name, (*notes, *told)),
         betas=betas_of(read, policy, holdings, until),
     )

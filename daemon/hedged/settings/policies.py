@@ -71,6 +71,8 @@ def _signal(signal: sections.Signal, hedge: sections.Hedge) -> Signal:
         symbol=signal.symbol or heaviest.symbol,
         bar=signal.bar,
         ath_seed=AthSeed(price=seed.price, date=seed.date) if seed else None,
+        index=signal.index,
+        basket=signal.basket.value() if signal.basket else None,
     )
 
 

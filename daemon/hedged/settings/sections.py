@@ -30,7 +30,8 @@ from hedged.core.gate import (
     NOTIONAL_PER_ORDER_CEILING,
     ORDERS_PER_TICK_CEILING,
 )
-from hedged.core.metrics import bar_seconds
+from hedged.core.metrics import bar_seconds, basket
+from hedged.core.metrics.basket import Basket
 from hedged.core.rules import Verb, parse
 from hedged.errors import RuleError
 
@@ -235,6 +236,29 @@ class AthSeed(Section):
     date: date
 
 
+class Constituent(Section):
+    symbol: Symbol
+    weight: Positive
+
+
+class BasketSection(Section):
+    constituents: Annotated[tuple[Constituent, ...], Field(min_length=1)]
+    rebalance: Literal["daily", "weekly", "monthly", "quarterly", "never"] = Field(
+        "monthly", description="when weights are reset, at the close before the calendar boundary"
+    )
+    cap: Ratio | None = Field(None, description="largest share of one coin at a reset")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        self.value()
+        return self
+
+    def value(self) -> Basket:
+        """The core's basket. Raises `ValueError` where it can't be."""
+        given = tuple(basket.Constituent(**one.model_dump()) for one in self.constituents)
+        return Basket(kind="basket", constituents=given, rebalance=self.rebalance, cap=self.cap)
+
+
 class Signal(Section):
     symbol: Symbol | None = Field(
         None, description="whose bars the rules speak of; default: the leg of largest weight"
@@ -243,6 +267,17 @@ class Signal(Section):
     ath_seed: AthSeed | None = Field(
         None, description="highest price before the kept history, and its day"
     )
+    index: Literal["market", "basket", "holdings"] = Field(
+        "market", description="market: the bars of `symbol`; basket: of several coins, chained; "
+        "holdings: of the portfolio's own quantities. Funding and open interest are always of `symbol`",
+    )  # fmt: skip
+    basket: BasketSection | None = Field(None, description="with index = 'basket'")
+
+    @model_validator(mode="after")
+    def _one_index(self) -> Self:
+        if (self.index == "basket") != (self.basket is not None):
+            raise ValueError("index = 'basket' and a basket go together; give both or neither")
+        return self
 
     @field_validator("bar")
     @classmethod

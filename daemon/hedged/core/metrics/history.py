@@ -7,7 +7,7 @@ that a gap is a row of nulls and no window can silently span it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -36,6 +36,13 @@ SCHEMAS: dict[Series, dict[str, pl.DataType]] = {
     },
 }
 
+# What is measured beside the signal's own bars: the value of the holdings, and that of the legs.
+BESIDE: dict[str, pl.DataType] = {
+    "open_time": TIME,
+    "portfolio_close": pl.Float64(),
+    "hedge_close": pl.Float64(),
+}
+
 # A rate or an open interest older than this many of its own intervals is unknown.
 INTERVALS_MAX = 2
 
@@ -52,13 +59,18 @@ def bar_seconds(bar: str) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class History:
-    """The kept series of one symbol, each frame sorted by time as `SCHEMAS` lists its columns."""
+    """
+    The kept series of one symbol, each frame sorted by time as `SCHEMAS` lists its columns.
+
+    *beside* has the columns of `BESIDE`, and no row unless a rule compares the holdings to the hedge.
+    """
 
     symbol: str
     bar: str
     bars: pl.DataFrame
     funding: pl.DataFrame
     open_interest: pl.DataFrame
+    beside: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=BESIDE))
 
 
 def last_close_time(bar: str, at: datetime) -> datetime:
@@ -88,6 +100,7 @@ def grid(history: History, until: datetime) -> pl.DataFrame:
     rows = bars.with_columns(
         close_time=pl.col("open_time") + step, stretch=pl.col("close").is_null().cum_sum()
     ).with_columns(bars_in_stretch=pl.col("close").cum_count().over("stretch"))
+    rows = rows.join(history.beside, on="open_time", how="left", maintain_order="left")
     rows = _as_known(rows, history.funding, "funding_interval")
     return _as_known(rows, history.open_interest, "open_interest_interval")
 

@@ -18,11 +18,14 @@ from typing import Literal, Required, TypedDict, Unpack
 
 import polars as pl
 
+from hedged.core.metrics.basket import Basket
 from hedged.core.metrics.columns import Array, Columns
 
 N_MAX = 2000
 Kind = Literal["number", "boolean"]
-Need = Literal["bars", "volume", "index", "funding", "open_interest", "open_interest_notional"]
+Need = Literal[
+    "bars", "volume", "index", "funding", "open_interest", "open_interest_notional", "portfolio"
+]
 
 _SUFFIX = re.compile(r"^(?P<stem>[a-z][a-z0-9_]*?)(_(?P<m>[1-9][0-9]*))?_(?P<n>[1-9][0-9]*)$")
 
@@ -37,11 +40,21 @@ class AthSeed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """What is watched: the symbol whose bars, funding and open interest the rules speak of."""
+    """
+    What is watched. Rules speak of the bars of an *index*: of the *symbol* itself (``market``), of a
+    *basket*, or of the portfolio's own holdings; of funding and open interest of the *symbol*.
+    """
 
     symbol: str
     bar: str = "1d"
     ath_seed: AthSeed | None = None
+    index: Literal["market", "basket", "holdings"] = "market"
+    basket: Basket | None = None
+
+    @property
+    def name(self) -> str:
+        """Whose bars the rules speak of."""
+        return self.symbol if self.index == "market" else f"the index ({self.index})"
 
 
 Build = Callable[[int, Signal], pl.Expr]
