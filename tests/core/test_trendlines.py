@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.resources import as_file, files
-from itertools import combinations
 
 import numpy as np
 import polars as pl
@@ -22,6 +21,7 @@ from hedged.core.metrics.columns import Columns
 from hedged.core.metrics.history import grid
 from hedged.core.metrics.pivots import pivots
 from hedged.history.store import HistoryStore
+from slow_trendlines import slow_of
 
 DAY = timedelta(days=1)
 SIDES = ("ascending", "descending")
@@ -35,81 +35,7 @@ NAMES = [
 ]  # fmt: skip
 
 
-# ---- a slow reference: at every bar, every pair of pivots, every close
-
-
-@dataclass(frozen=True)
-class Slow:
-    """Plain lists of one stretch, upside down for descending lines."""
-
-    close: list[float]
-    extreme: list[float]
-    atr: list[float | None]
-
-    def pivot(self, i: int) -> bool:
-        before, after = self.extreme[i - 5 : i], self.extreme[i + 1 : i + 6]
-        return i >= 5 and min(before) > self.extreme[i] <= min(after)
-
-    def considered(self, t: int) -> list[int]:
-        first = max(14, t - trendlines.LOOKBACK + 1)
-        found = [i for i in range(first, t - 4) if self.pivot(i)]
-        return found[-trendlines.PIVOTS_MAX :]
-
-    def best(self, t: int) -> tuple[int, float, int] | None:
-        """The first pivot, the slope and the touches of the major line at bar t."""
-        found = []
-        kept = self.considered(t)
-        for a, b in combinations(kept, 2):
-            slope = (self.extreme[b] - self.extreme[a]) / (b - a)
-            if slope <= 0:
-                continue
-            line = [self.extreme[a] + slope * (s - a) for s in range(a, t + 1)]
-            if any(self.close[s] < line[s - a] - 0.5 * self.atr[s] for s in range(a + 1, t)):
-                continue
-            touched = [
-                c for c in kept
-                if c >= a and (c in (a, b) or abs(self.extreme[c] - line[c - a]) <= 0.5 * self.atr[c])
-            ]  # fmt: skip
-            if touched[-1] - a >= trendlines.SPAN_MIN:
-                found.append((len(touched), touched[-1] - a, b, a, slope))
-        if not found:
-            return None
-        touches, _, _, a, slope = max(found)
-        return a, slope, touches
-
-    def value(self, t: int, s: int) -> float | None:
-        """At bar s the line that stands at t."""
-        best = self.best(t)
-        return best and self.extreme[best[0]] + best[1] * (s - best[0])
-
-    def broke(self, t: int) -> bool | None:
-        if t < 15:
-            return None
-        line = self.value(t - 1, t)
-        if line is None:
-            return False
-        floors = [self.close[s] + 0.5 * self.atr[s] for s in (t, t - 1)]
-        return floors[0] < line and floors[1] >= self.value(t - 1, t - 1)
-
-
-def slow_atr(rows: pl.DataFrame) -> list[float | None]:
-    high, low, close = (rows[name].to_list() for name in ("high", "low", "close"))
-    found: list[float | None] = [None] * len(close)
-    ranges = [max(high[i], close[i - 1]) - min(low[i], close[i - 1]) for i in range(1, len(close))]
-    for i in range(14, len(close)):
-        before = found[i - 1]
-        found[i] = sum(ranges[:14]) / 14 if before is None else (before * 13 + ranges[i - 1]) / 14
-    return found
-
-
-def slow_of(rows: pl.DataFrame, side: str) -> Slow:
-    """Of one gap-free stretch."""
-    sign, extreme = (1, "low") if side == "ascending" else (-1, "high")
-    return Slow(
-        close=[sign * close for close in rows["close"]],
-        extreme=[sign * price for price in rows[extreme]],
-        atr=slow_atr(rows),
-    )
+# ---- against the slow reference
 
 
 def assert_as_slow(measured: pl.DataFrame, rows: pl.DataFrame, side: str, at: range) -> int:
