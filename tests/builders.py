@@ -190,6 +190,15 @@ def funding(rates: list[float], start: datetime = MONDAY, hours: float = 8) -> p
     return pl.DataFrame(rows, schema=SCHEMAS["funding"])
 
 
+def funding_next(rates: list[float], start: datetime = MONDAY, hours: float = 8) -> pl.DataFrame:
+    """Running rates of an interval of *hours*, predicted every hour from *start*."""
+    rows = [
+        {"at": start + timedelta(hours=i), "funding_rate_next": rate, "interval_hours": hours}
+        for i, rate in enumerate(rates)
+    ]
+    return pl.DataFrame(rows, schema=SCHEMAS["funding_next"])
+
+
 def open_interest(coins: list[float], start: datetime = MONDAY, hours: float = 24) -> pl.DataFrame:
     """Open interest every *hours* from *start*, at a price of 100."""
     rows = [
@@ -211,6 +220,7 @@ def history(closes: list[float | None] | None = None, **changed: Any) -> History
         bar="1d",
         bars=bars(closes or [100.0]),
         funding=pl.DataFrame(schema=SCHEMAS["funding"]),
+        funding_next=pl.DataFrame(schema=SCHEMAS["funding_next"]),
         open_interest=pl.DataFrame(schema=SCHEMAS["open_interest"]),
     )
     return replace(plain, **changed)

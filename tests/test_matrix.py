@@ -16,10 +16,9 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from builders import BTC, MONDAY, d, funding
+from builders import BTC, MONDAY, d, funding, history
 from hedged.cli.app import app
 from hedged.core.metrics import History, measure
-from hedged.core.metrics.history import SCHEMAS
 from hedged.core.rehearsal import rehearse
 from hedged.core.rules import parse
 from hedged.history.store import HistoryStore
@@ -159,8 +158,9 @@ def mild_caution() -> Verdicts:
     tests = [levels.tests_resistance(i) for i in range(BARS.height)]
     found: Verdicts = []
     for i in range(BARS.height):
-        above = levels.resistances(i)
-        found.append(both(any_within(tests, i, 7), above[0][1] >= 3 if above else None))
+        above = levels.resistances(i)  # with levels known and none above, none was touched
+        touched = None if levels.at[i] is None else bool(above) and above[0][1] >= 3
+        found.append(both(any_within(tests, i, 7), touched))
     return found
 
 
@@ -351,13 +351,7 @@ def market(
     bars = of_rows(rows).bars.with_columns(volume=pl.Series(volumes))
     turns = len(closes) if funding_turns is None else funding_turns
     rates = [0.0001] * (3 * turns + 1) + [-0.0001] * 3 * (len(closes) - turns)
-    return History(
-        symbol=BTC,
-        bar="1d",
-        bars=bars,
-        funding=funding(rates),
-        open_interest=pl.DataFrame(schema=SCHEMAS["open_interest"]),
-    )
+    return replace(history(), bars=bars, funding=funding(rates))
 
 
 def fired(h: History) -> Fired:

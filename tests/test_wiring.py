@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from builders import BTC, bars, funding_next
 from hedged import cycle, wiring
 from hedged.core.record import Tick
 from hedged.errors import JournalBroken, JournalBusy, JournalForeign, SettingsError, VenueUnavailable
+from hedged.history.store import HistoryStore
 from hedged.settings.load import load
 from hedged.settings.model import Settings
+from hedged.settings.policies import policy_of
 
 TWO = """
 [service]
@@ -160,6 +163,47 @@ async def test_what_is_served_is_looked_up_for_each_portfolios_own_signal(tmp_pa
         wiring.build(settings_of(tmp_path, text))
     named = text.replace("[signal]", '[signal]\nsymbol = "BTC/USDT:USDT"')
     await wiring.build(settings_of(tmp_path, named)).close()
+
+
+ONE = TWO.partition('[[portfolio]]\nname = "second"')[0] + TWO[TWO.index("[[instrument]]") :]
+
+
+async def test_a_running_rate_is_served_where_a_recorder_kept_it(tmp_path: Path) -> None:
+    text = ONE.replace("close < sma_50", "funding_rate_next_8h > 0.0005")
+    with pytest.raises(SettingsError, match=r"which needs funding_next of BTC/USDT:USDT; .* has none"):
+        wiring.build(settings_of(tmp_path, text))
+    recorder = HistoryStore(tmp_path / "data", read_only=False)
+    recorder.append(BTC, "bars", "1d", bars([100.0, 101.0]))
+    recorder.append(BTC, "funding_next", "1d", funding_next([0.0001]))
+    kept = text.replace("[venue]", '[venue]\ndata = "data"')
+    await wiring.build(settings_of(tmp_path, kept)).close()
+    loaded = settings_of(tmp_path, kept)
+    (portfolio,) = loaded.portfolio
+    market, asked = wiring.recorded_market(loaded), policy_of(loaded, portfolio)
+    recorded, notes = wiring.recorded_signal(market, asked, ())
+
+    assert recorded.funding_next.equals(funding_next([0.0001]))
+    assert notes == ()
+
+
+@pytest.mark.parametrize("name", ["basis_annualized", "days_to_expiry"])
+async def test_what_needs_an_expiry_is_refused_for_a_perpetual(tmp_path: Path, name: str) -> None:
+    text = ONE.replace("close < sma_50", f"{name} < 7")
+    with pytest.raises(SettingsError, match=f"names {name}, which needs an expiry, and BTC/USDT:USDT"):
+        wiring.build(settings_of(tmp_path, text))
+
+
+async def test_what_needs_an_expiry_is_served_for_a_dated_contract(tmp_path: Path) -> None:
+    june = "BTC/USDT:USDT-240628"
+    recorder = HistoryStore(tmp_path / "data", read_only=False)
+    recorder.append(june, "bars", "1d", bars([100.0, 101.0]))
+    signal = f'[signal]\nsymbol = "{june}"'
+    text = ONE.replace("[venue]", '[venue]\ndata = "data"').replace("[signal]", signal)
+    days = text.replace("close < sma_50", "days_to_expiry < 7")
+    await wiring.build(settings_of(tmp_path, days)).close()
+
+    with pytest.raises(SettingsError, match="names basis_annualized, which needs index of BTC"):
+        wiring.build(settings_of(tmp_path, text.replace("close < sma_50", "basis_annualized < 0")))
 
 
 def test_recorded_history_that_is_not_there_is_a_settings_error(tmp_path: Path) -> None:

@@ -40,12 +40,14 @@ from hedged.venue.retry import PatientVenue
 JOURNAL_FILE = "journal.sqlite"
 HISTORY_FOLDER = "history"
 
-# The column that must be recorded for a metric's need to be met.
+# The column that must be recorded for a metric's need to be met; the settings state an expiry.
 _COLUMNS: dict[Need, str] = {
+    "portfolio": "close",
     "bars": "close",
     "volume": "volume",
     "index": "index_close",
     "funding": "funding_rate",
+    "funding_next": "funding_rate_next",
     "open_interest": "open_interest",
     "open_interest_notional": "open_interest_notional",
 }
@@ -314,27 +316,36 @@ def check_served(policy: Policy, market: ReplayMarket) -> None:
         )
     for rule in policy.rules:
         for name in parse(rule.when).names:
-            metric = find(name)
-            for need in sorted(metric.family.needs if metric else ()):
-                lacking = _lacking(policy, market, need)
-                if lacking is not None:
-                    raise SettingsError(
-                        f"rule {rule.name!r} names {name}, which needs {need} of {lacking}; "
-                        f"{market.store.root} has none. Take the rule out, or record it"
-                    )
+            lacking = _lacking(name, policy, market)
+            if lacking:
+                raise SettingsError(f"rule {rule.name!r} names {name}, which needs {lacking}")
 
 
-def _lacking(policy: Policy, market: ReplayMarket, need: Need) -> str | None:
-    """Whose *need* is recorded nowhere; None when it is met."""
+def _lacking(name: str, policy: Policy, market: ReplayMarket) -> str | None:
+    """What the metric *name* needs and nobody records, with what to do."""
+    metric, signal = find(name), policy.signal
+    needs = metric.family.needs if metric else frozenset[Need]()
+    if "expiry" in needs and signal.expiry is None:
+        return (
+            f"an expiry, and {signal.symbol} has none: the carry of a perpetual is its funding "
+            "(funding_annualized). Name a dated contract in signal.symbol, or take the rule out"
+        )
+    for need in sorted(needs - {"expiry"}):
+        for source in _sources(policy, need):
+            if not market.records(source, _COLUMNS[need]):
+                return (
+                    f"{need} of {source}; {market.store.root} has none. Take the rule out, or record it"
+                )
+    return None
+
+
+def _sources(policy: Policy, need: Need) -> tuple[str, ...]:
+    """Whose series must be recorded for a metric that has this *need*."""
     signal = policy.signal
-    legs = [leg.symbol for leg in policy.legs if leg.weight]
-    column = _COLUMNS.get(need, "close")
     if need == "portfolio":
-        wanted = legs
-    elif signal.index == "market" or need not in ("bars", "volume", "index"):
-        wanted = [signal.symbol]
-    elif need == "index":
-        return signal.name  # an index of coins has no index of its own
-    else:
-        wanted = [one.symbol for one in signal.basket.constituents] if signal.basket else []
-    return next((symbol for symbol in wanted if not market.records(symbol, column)), None)
+        return tuple(leg.symbol for leg in policy.legs if leg.weight)
+    if signal.index == "market" or need not in ("bars", "volume", "index"):
+        return (signal.symbol,)
+    if need == "index":
+        return (signal.name,)  # an index of coins has no index of its own
+    return tuple(one.symbol for one in signal.basket.constituents) if signal.basket else ()

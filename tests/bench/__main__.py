@@ -69,8 +69,14 @@ def walk(bars: int) -> History:
         }
     )
     rates = funding([noise.gauss(0, 1e-4) for _ in range(bars // 8)], start=start)
-    empty = pl.DataFrame(schema=SCHEMAS["open_interest"])
-    return History(symbol=BTC, bar="1h", bars=frame, funding=rates, open_interest=empty)
+    return History(
+        symbol=BTC,
+        bar="1h",
+        bars=frame,
+        funding=rates,
+        funding_next=pl.DataFrame(schema=SCHEMAS["funding_next"]),
+        open_interest=pl.DataFrame(schema=SCHEMAS["open_interest"]),
+    )
 
 
 def decided(history: History) -> None:

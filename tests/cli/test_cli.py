@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +28,10 @@ from typer.testing import CliRunner
 from hedged.cli import exits
 from hedged.cli.app import app, main
 from hedged.core.metrics import vocabulary
+from hedged.core.record import digest, encode
+from hedged.journal.store import Journal
 from hedged.settings.model import Settings
+from hedged.wiring import wall_clock
 
 SHIPPED = Path(str(resources.files("hedged") / "demo_data" / "demo.toml"))
 
@@ -303,7 +306,10 @@ def test_rules_metrics_tells_every_metric(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert [metric["name"] for metric in found.json] == [family.name for family in vocabulary()]
     assert all(metric["unit"] and metric["formula"] and metric["section"] for metric in found.json)
-    assert here(monkeypatch, "rules", "metrics").code == exits.DONE
+    told = here(monkeypatch, "rules", "metrics")
+    assert told.code == exits.DONE
+    for family in vocabulary():  # a table of the settings is no markup
+        assert "".join(family.formula.split()) in "".join(told.out.split())
 
 
 # Check.
@@ -561,6 +567,28 @@ def test_every_record_is_decided_again_byte_for_byte(
     assert found.code == exits.DONE
     assert found.json == {"records": 2, "differences": []}
     assert "agree: 2 records" in here(monkeypatch, "journal", "replay", "-c", state).out
+
+
+def test_a_policy_written_before_it_had_all_of_todays_keys_is_still_decided_by(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = state.parent / "journal.sqlite"
+    with Journal.open_to_read(file, wall_clock) as journal:
+        records = [journal.record(row) for row in journal.row_ids()]
+        policy = journal.policy(records[0].policy_digest)
+    older = json.loads(encode(policy))
+    del older["signal"]["ath_volume_ratio"], older["signal"]["expiry"]
+    body = encode(older)
+    for path in state.parent.glob("journal.sqlite*"):
+        path.unlink()
+    with Journal.open_for(file, "paper", ("paper",), wall_clock) as journal:
+        with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("INSERT INTO policy VALUES (?, ?)", (digest(body), body.decode()))
+        for record in records:
+            journal.append(replace(record, policy_digest=digest(body)), policy)
+    found = here(monkeypatch, "journal", "replay", "-c", state, "--json")
+
+    assert found.json == {"records": 2, "differences": []}
 
 
 def test_an_altered_record_is_not_decided_again(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,8 @@
-"""Basis, funding and open interest: against plain loops, on any prefix, over gaps, on real history."""
+"""
+Basis, funding and open interest: against plain loops, on any prefix, over gaps, on real history.
+
+Funding where the interval changes midway has a file of its own, test_funding.py.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import random
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from fractions import Fraction
 from functools import cache
 from importlib.resources import as_file, files
@@ -18,12 +22,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import BTC, MONDAY, bars, funding, history, open_interest, signal
+from builders import (
+    BTC,
+    MONDAY,
+    bars,
+    contract,
+    d,
+    funding,
+    history,
+    open_interest,
+    position,
+    quote,
+    signal,
+    snapshot,
+)
+from hedged.core.account import attribute, state_of
+from hedged.core.market import Snapshot
 from hedged.core.metrics import History, Signal, find, measure
 from hedged.core.metrics.history import SCHEMAS, grid
 from hedged.history.store import HistoryStore
 
 DAY = timedelta(days=1)
+EXPIRY = MONDAY + 12 * DAY + timedelta(hours=8)
 Rows = list[dict[str, Any] | None]
 Found = float | bool | None
 
@@ -32,8 +52,8 @@ def days(count: int) -> datetime:
     return MONDAY + count * DAY
 
 
-def column(name: str, given_history: History, count: int) -> list[Any]:
-    return measure(given_history, [name], signal(), days(count))[name].to_list()
+def column(name: str, given_history: History, count: int, expiry: datetime | None = None) -> list[Any]:
+    return measure(given_history, [name], signal(expiry=expiry), days(count))[name].to_list()
 
 
 # ---- slow references: loops over a list of rows in which None is a bar that is missing
@@ -68,6 +88,15 @@ def slow_contango(rows: Rows, i: int, n: int) -> Found:
 def slow_backwardation(rows: Rows, i: int, n: int) -> Found:
     ratio = slow_basis_ratio(rows, i, n)
     return None if ratio is None else ratio < -0.0005
+
+
+def slow_days(rows: Rows, i: int, _n: int) -> Found:
+    return None if rows[i] is None else (EXPIRY - rows[i]["close_time"]) / DAY  # type: ignore[index,no-any-return]
+
+
+def slow_basis_annualized(rows: Rows, i: int, n: int) -> Found:
+    ratio, left = slow_basis_ratio(rows, i, n), slow_days(rows, i, n)
+    return None if ratio is None or left is None or left < 1 else ratio * 365 / left
 
 
 def slow_rate(rows: Rows, i: int, hours: float) -> float | None:
@@ -149,6 +178,8 @@ def slow_drop(rows: Rows, i: int, n: int) -> Found:
 
 SLOW: dict[str, Callable[[Rows, int, int], Found]] = {
     "basis_ratio": slow_basis_ratio,
+    "basis_annualized": slow_basis_annualized,
+    "days_to_expiry": slow_days,
     "contango": slow_contango,
     "backwardation": slow_backwardation,
     "funding_annualized": slow_funding_annualized,
@@ -199,9 +230,8 @@ def a_history(draw: st.DrawFn) -> History:
             settled.append((days(i), chosen.choice(rates), hours))
         if chosen.random() > 0.15:
             outstanding.append((days(i), chosen.choice(coins), chosen.choice((5e7, 6e7)), hours))
-    return History(
-        symbol=BTC,
-        bar="1d",
+    return replace(
+        history(),
         bars=pl.DataFrame(kept, schema=SCHEMAS["bars"], orient="row"),
         funding=pl.DataFrame(settled, schema=SCHEMAS["funding"], orient="row"),
         open_interest=pl.DataFrame(outstanding, schema=SCHEMAS["open_interest"], orient="row"),
@@ -237,7 +267,7 @@ def assert_as_the_loops_say(h: History, s: Signal, windows: tuple[int, ...], eve
 @settings(deadline=None, derandomize=True, max_examples=100)
 @given(h=a_history())
 def test_every_metric_is_what_its_formula_says(h: History) -> None:
-    assert_as_the_loops_say(h, signal(), WINDOWS, every=1)
+    assert_as_the_loops_say(h, signal(expiry=EXPIRY), WINDOWS, every=1)
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
@@ -254,9 +284,11 @@ def test_every_metric_is_the_same_to_the_last_bit_on_any_prefix(
         open_interest=h.open_interest.filter(pl.col("at") <= days(cut)),
     )
 
-    measured = measure(h, NAMES, signal(), days(count)).head(cut)
+    dated = signal(expiry=EXPIRY)
 
-    assert measured.equals(measure(known, NAMES, signal(), days(cut)))
+    measured = measure(h, NAMES, dated, days(count)).head(cut)
+
+    assert measured.equals(measure(known, NAMES, dated, days(cut)))
 
 
 # ---- warm-up and gaps
@@ -282,7 +314,7 @@ def warm_up(family: str, n: int) -> int:
 def test_a_metric_is_null_in_its_warm_up_and_across_a_gap_and_known_elsewhere(
     name: str, family: str, n: int
 ) -> None:
-    found = column(name, full(24, missing=(10,)), 24)
+    found = column(name, full(24, missing=(10,)), 24, expiry=days(25))
 
     unknown = {*range(warm_up(family, n)), *range(10, 11 + warm_up(family, n))}
     assert {i for i, figure in enumerate(found) if figure is None} == unknown
@@ -333,11 +365,64 @@ def test_a_close_that_is_no_price_is_no_state_of_the_curve(bad: float) -> None:
         assert column(name, h, 3) == [name == "contango", None, name == "contango"]
 
 
+def test_the_basis_is_annualised_over_the_calendar_days_that_are_left() -> None:
+    h = with_index([102.0, 97.5, 100.0], [100.0, 100.0, None])
+
+    assert column("basis_annualized", h, 3, expiry=days(1) + 73 * DAY) == [
+        pytest.approx(0.02 * 5), pytest.approx(-0.025 * 365 / 72), None,
+    ]  # fmt: skip
+    assert column("days_to_expiry", h, 3, expiry=days(2) + DAY / 4) == [1.25, 0.25, -0.75]
+
+
+@pytest.mark.parametrize(
+    ("left", "known"),
+    [(DAY, True), (DAY - timedelta(microseconds=1), False), (timedelta(0), False), (-DAY, False)],
+)
+def test_under_a_day_to_the_expiry_no_rate_a_year_is_told(left: timedelta, known: bool) -> None:
+    (found,) = column("basis_annualized", with_index([101.0], [100.0]), 1, expiry=days(1) + left)
+
+    assert found == (pytest.approx(0.01 * 365) if known else None)
+
+
+def test_an_expiry_of_another_zone_is_the_same_instant() -> None:
+    there = timezone(timedelta(hours=9))
+    h = with_index([102.0], [100.0])
+
+    assert column("days_to_expiry", h, 1, expiry=days(11).astimezone(there)) == [10.0]
+
+
+@pytest.mark.parametrize("future", [102, 98])
+def test_a_short_held_to_delivery_earns_the_annualised_basis_and_pays_it_when_negative(
+    future: int,
+) -> None:
+    """The index stands still at 100 for 73 days, and the contract is delivered at it."""
+    dated = contract("BTC/USDT:USDT-240628")
+
+    def short_at(mark: int) -> Snapshot:
+        return snapshot(
+            instruments=(dated,),
+            positions=(position(-1, dated.symbol, entry=future),),
+            quotes=(quote(dated.symbol, mark, index_price=d(100)),),
+        )
+
+    earned = attribute(state_of(short_at(future)), short_at(100)).basis_pnl
+    (told,) = column("basis_annualized", with_index([float(future)], [100.0]), 1, days(74))
+
+    assert float(earned) / 100 * 365 / 73 == pytest.approx(told)
+    assert (told > 0) == (future > 100)
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("contango", "a short hedge earns this premium"), ("backwardation", "a short hedge pays this")],
+    [
+        ("contango", "a short hedge earns this premium"),
+        ("backwardation", "a short hedge pays this"),
+        ("basis_annualized", "a short held to delivery earns in a year when positive (contango)"),
+        ("basis_annualized", "for a perpetual, whose carry is its funding"),
+        ("funding_annualized", "what a short receives in a year at this rate when positive"),
+    ],
 )
-def test_the_formula_says_who_earns_the_basis(name: str, said: str) -> None:
+def test_the_formula_says_who_earns_the_carry(name: str, said: str) -> None:
     metric = find(name)
 
     assert metric is not None
@@ -491,7 +576,7 @@ def measured_demo(*names: str) -> pl.DataFrame:
 
 
 def test_real_history_is_measured_as_the_loops_measure_it() -> None:
-    assert_as_the_loops_say(demo(), Signal(symbol=BTC), (5, 60), every=7)
+    assert_as_the_loops_say(demo(), Signal(symbol=BTC, expiry=EXPIRY), (5, 60), every=7)
 
 
 @pytest.mark.parametrize(("year", "mean"), [(2021, 0.3830), (2022, 0.0295)])

@@ -21,6 +21,7 @@ from hedged.core.metrics.columns import Columns, within_last
 from hedged.core.metrics.history import grid
 from hedged.core.metrics.pivots import REACH, atr, pivots
 from hedged.core.metrics.vocabulary import AthSeed
+from hedged.core.rules import parse
 from price_action import (
     DAY,
     DEMO_END,
@@ -200,13 +201,36 @@ def test_an_event_is_remembered_for_its_window_and_no_longer() -> None:
     assert found["support_1"].to_list()[-1] == pytest.approx(TOP)
 
 
-def test_where_no_level_is_above_resistance_is_null_and_known_not_to_be_tested() -> None:
+def test_where_no_level_is_above_resistance_is_null_and_known_to_be_neither_tested_nor_touched() -> (
+    None
+):
     row = after(bar(112.0), bar(112.0), bar(111.0), bar(112.0), bar(112.0)).row(-1, named=True)
 
     assert row["resistance_1"] is None
-    assert row["resistance_touches"] is None
-    assert row["tests_resistance_4"] is False
-    assert row["breaks_resistance_4"] is False
+    assert row["resistance_distance"] is None
+    assert row["resistance_touches"] == 0
+    assert row["support_touches"] == 2
+    for event in ("tests_resistance", "rejected_at_resistance", "breaks_resistance"):
+        assert row[f"{event}_4"] is False
+
+
+def test_touches_are_unknown_until_a_first_level_and_again_after_a_gap() -> None:
+    rows = [*DOUBLE_TOP, *(bar(105.0) for _ in range(3)), None, *(bar(105.0) for _ in range(9))]
+    found = measured(of_rows(rows), ["resistance_touches", "support_touches"])  # type: ignore[arg-type]
+
+    unknown = [i for i in range(len(rows)) if not 16 + 8 + 5 <= i < len(DOUBLE_TOP) + 3]
+    for side in SIDES:
+        touches = found[f"{side}_touches"].to_list()
+        assert [i for i, figure in enumerate(touches) if figure is None] == unknown
+
+
+def test_a_rule_that_asks_for_touches_is_false_at_a_record_high_and_not_unknown() -> None:
+    high = after(*(bar(112.0) for _ in range(5)), bar(112.0, high=115.0))
+    asks = parse("tests_resistance_4 and resistance_touches >= 3")
+    weak = parse("resistance_touches < 3")
+
+    assert high.select(asks.expression).item(-1, 0) is False
+    assert high.select(weak.expression).item(-1, 0) is True
 
 
 def test_a_close_on_the_level_is_at_support_and_at_resistance_and_can_break_both() -> None:
@@ -241,7 +265,7 @@ def slow_figures(levels: SlowLevels, i: int) -> dict[str, float | None]:
     for side, those in (("resistance", levels.resistances(i)), ("support", levels.supports(i))):
         for rank in (1, 2, 3):
             found[f"{side}_{rank}"] = those[rank - 1][0] if len(those) >= rank else None
-        found[f"{side}_touches"] = those[0][1] if those else None
+        found[f"{side}_touches"] = those[0][1] if those else None if levels.at[i] is None else 0
         away = those[0][0] / close - 1 if those else None
         found[f"{side}_distance"] = -away if away is not None and side == "support" else away
     return found
@@ -307,11 +331,11 @@ def slow_breaks_ath(rows: Bars, i: int) -> bool | None:
     return rows[i]["close"] > max([50.0] + [r["high"] for r in rows[:i] if r])  # type: ignore[index]
 
 
-def slow_heavy(rows: Bars, i: int) -> bool | None:
+def slow_heavy(rows: Bars, i: int, ratio: float = 1.5) -> bool | None:
     volumes = [r["volume"] if r else None for r in rows[max(i - 20, 0) : i]]
     if len(volumes) < 20 or None in volumes or not any(volumes):
         return None
-    return rows[i]["volume"] > 1.5 * math.fsum(volumes) / 20  # type: ignore[index,arg-type]
+    return rows[i]["volume"] > ratio * math.fsum(volumes) / 20  # type: ignore[index,arg-type]
 
 
 @given(h=a_market(most=90), n=st.integers(1, 9))
@@ -320,6 +344,17 @@ def test_breaks_of_the_prior_high_are_what_slow_loops_find(h: History, n: int) -
     assert_event_is(f"breaks_ath_{n}", h, slow_breaks_ath)
     assert_event_is(
         f"breaks_ath_volume_{n}", h, lambda rows, i: both(slow_breaks_ath(rows, i), slow_heavy(rows, i))
+    )
+
+
+@given(h=a_market(most=90), ratio=st.sampled_from(("0.01", "0.9", "2", "100")))
+@settings(deadline=None, derandomize=True, max_examples=20)
+def test_what_is_a_high_volume_is_as_the_signal_says(h: History, ratio: str) -> None:
+    assert_event_is(
+        "breaks_ath_volume_3",
+        h,
+        lambda rows, i: both(slow_breaks_ath(rows, i), slow_heavy(rows, i, float(ratio))),
+        signal(ath_volume_ratio=d(ratio)),
     )
 
 

@@ -130,6 +130,8 @@ def test_a_lower_rule_that_reduces_while_a_higher_one_holds_is_a_note() -> None:
     [
         ("funding_rate_8h >= 0.05", "5% at every settlement", "0.0005"),
         ("funding_rate <= -0.01", "-1% at every settlement", "-0.0001"),
+        ("funding_rate_next_8h >= 0.05", "5% at every settlement", "0.0005"),
+        ("basis_annualized > 10", "1000% a year", "0.1"),
         ("drawdown < -20", "-2000%", "-0.2"),
         ("20 < drawdown", "2000%", "0.2"),
         ("not (open_interest_change_7 <= 10)", "1000%", "0.1"),
@@ -147,7 +149,8 @@ def test_a_percentage_where_a_ratio_is_meant_is_an_error(when: str, wrong: str, 
 
 @pytest.mark.parametrize(
     "when",
-    ["funding_rate_8h >= 0.0005", "drawdown < -0.2", "drawdown > -1", "volume_ratio_20 > 1.5",
+    ["funding_rate_8h >= 0.0005", "funding_rate_next < 0.0005", "basis_annualized > 0.1",
+     "drawdown < -0.2", "drawdown > -1", "volume_ratio_20 > 1.5",
      "volatility_20 > 1.2", "close > 20000", "open_interest > 5", "close > 1.5 * sma_5",
      "funding_interval > 4"],
 )  # fmt: skip

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import BTC, MONDAY, bars, d, funding, history, open_interest, signal
+from builders import BTC, MONDAY, bars, d, funding, funding_next, history, open_interest, signal
 from hedged.core.metrics import (
     Family,
     History,
@@ -34,6 +34,7 @@ from hedged.core.metrics.vocabulary import N_MAX, AthSeed, nearest
 from hedged.history.store import HistoryStore
 
 DAY = timedelta(days=1)
+EXPIRY = MONDAY + 20 * DAY + timedelta(hours=8)
 WINDOWS = (1, 2, 3, 7)
 Bars = list[dict[str, Any] | None]
 
@@ -48,11 +49,16 @@ ALL_NAMES = [name for family in vocabulary() for name in names_of(family)]
 
 def value(name: str, given_history: History, until: datetime, **changed: Any) -> float | bool | None:
     """The metric at the last bar that closes at or before *until*."""
-    return row_at(measure(given_history, [name], signal(**changed), until), BTC).values[name]
+    return row_at(measure(given_history, [name], dated(**changed), until), BTC).values[name]
 
 
 def column(name: str, given_history: History, until: datetime, **changed: Any) -> list[Any]:
-    return measure(given_history, [name], signal(**changed), until)[name].to_list()
+    return measure(given_history, [name], dated(**changed), until)[name].to_list()
+
+
+def dated(**changed: Any) -> Signal:
+    """A signal with an expiry, so that the metrics which need one have values too."""
+    return signal(**{"expiry": EXPIRY, **changed})
 
 
 def days(count: int) -> datetime:
@@ -171,6 +177,20 @@ def slow_funding_rate_8h(h: History, at: datetime, _n: int) -> float | None:
     return row and row["funding_rate"] * (8 / row["interval_hours"])
 
 
+def slow_funding_rate_next(h: History, at: datetime, _n: int) -> float | None:
+    row = slow_known(h.funding_next, at)
+    return row and row["funding_rate_next"]
+
+
+def slow_funding_rate_next_8h(h: History, at: datetime, _n: int) -> float | None:
+    row = slow_known(h.funding_next, at)
+    return row and row["funding_rate_next"] * (8 / row["interval_hours"])
+
+
+def slow_days_to_expiry(_h: History, at: datetime, _n: int) -> float | None:
+    return (EXPIRY - at).total_seconds() / 86_400
+
+
 def slow_open_interest(h: History, at: datetime, _n: int) -> float | None:
     row = slow_known(h.open_interest, at)
     return row and row["open_interest"]
@@ -195,6 +215,9 @@ SLOW_KNOWN: dict[str, Callable[[History, datetime, int], float | None]] = {
     "funding_rate": slow_funding_rate,
     "funding_interval": slow_funding_interval,
     "funding_rate_8h": slow_funding_rate_8h,
+    "funding_rate_next": slow_funding_rate_next,
+    "funding_rate_next_8h": slow_funding_rate_next_8h,
+    "days_to_expiry": slow_days_to_expiry,
     "open_interest": slow_open_interest,
     "open_interest_notional": slow_open_interest_notional,
     "open_interest_change_n": slow_open_interest_change,
@@ -233,6 +256,11 @@ def a_history(draw: st.DrawFn) -> History:
         rows.append((days(i), before, high, low, close, volume, index))
     stamps = [MONDAY + timedelta(hours=hours * i) for i in range(int(count * 24 / hours) + 3)]
     settled = [(at, seed.gauss(0, 1e-3), hours) for at in stamps if seed.random() > 0.6]
+    running = [
+        (at + seed.choice((0, 0.1, 0.9)) * timedelta(hours=hours), seed.gauss(0, 1e-3), hours)
+        for at in stamps
+        if seed.random() > 0.6
+    ]
     coins = [
         (days(i) + timedelta(hours=seed.choice((0, 0, 7))), seed.choice((0.0, 5e5, 6e5)), 6e10, 24.0)
         for i in range(count + 2)
@@ -248,6 +276,7 @@ def a_history(draw: st.DrawFn) -> History:
         bar="1d",
         bars=pl.DataFrame(rows, schema=SCHEMAS["bars"], orient="row"),
         funding=pl.DataFrame(settled, schema=SCHEMAS["funding"], orient="row"),
+        funding_next=pl.DataFrame(running, schema=SCHEMAS["funding_next"], orient="row"),
         open_interest=pl.DataFrame(coins, schema=SCHEMAS["open_interest"], orient="row"),
         beside=pl.DataFrame(held, schema=BESIDE, orient="row"),
     )
@@ -274,7 +303,7 @@ def slow(name: str, h: History, rows: Bars, i: int) -> float | None:
 def test_every_metric_is_what_its_formula_says(h: History) -> None:
     rows = listed(h)
 
-    measured = measure(h, SLOW_NAMES, signal(), days(len(rows)))
+    measured = measure(h, SLOW_NAMES, dated(), days(len(rows)))
 
     assert measured.height == len(rows)
     for name in SLOW_NAMES:
@@ -294,10 +323,10 @@ def test_every_metric_is_the_same_on_the_whole_history_and_on_any_prefix(
 ) -> None:
     count = len(listed(h))
     cut = data.draw(st.integers(min_value=1, max_value=count))
-    whole = measure(h, ALL_NAMES, signal(), days(count))
+    whole = measure(h, ALL_NAMES, dated(), days(count))
 
-    earlier = measure(h, ALL_NAMES, signal(), days(cut))
-    before = measure(known_by(h, days(cut)), ALL_NAMES, signal(), days(cut))
+    earlier = measure(h, ALL_NAMES, dated(), days(cut))
+    before = measure(known_by(h, days(cut)), ALL_NAMES, dated(), days(cut))
 
     assert whole.head(cut).rows() == earlier.rows()
     assert earlier.rows() == before.rows()
@@ -309,6 +338,7 @@ def known_by(h: History, at: datetime) -> History:
         h,
         bars=h.bars.filter(pl.col("open_time") + DAY <= at),
         funding=h.funding.filter(pl.col("at") <= at),
+        funding_next=h.funding_next.filter(pl.col("at") <= at),
         open_interest=h.open_interest.filter(pl.col("at") <= at),
         beside=h.beside.filter(pl.col("open_time") + DAY <= at),
     )
@@ -320,6 +350,7 @@ def test_what_is_not_a_finite_number_becomes_null(name: str, bad: float) -> None
     poisoned = replace(
         history([100.0 + i for i in range(12)]),
         funding=funding([0.0001] * 20 + [bad] + [0.0001] * 20),
+        funding_next=funding_next([0.0001] * 120 + [bad] + [0.0001] * 170),
         open_interest=open_interest([5e5] * 6 + [bad] + [5e5] * 6),
     )
     prices = ["open", "high", "low", "close", "volume", "index_close"]
@@ -352,6 +383,7 @@ def full(count: int, missing: tuple[int, ...] = ()) -> History:
         history(closes),
         bars=bars(closes).with_columns(index_close=pl.col("close") - 1),
         funding=funding([0.0001] * (3 * count + 1)),
+        funding_next=funding_next([0.0001] * (24 * count + 1)),
         open_interest=open_interest([5e5] * (count + 1)),
     )
 
@@ -420,7 +452,7 @@ def test_a_judged_bar_that_is_missing_is_counted_and_is_not_the_bar_before() -> 
 def test_without_any_bar_everything_is_null() -> None:
     empty = replace(history(), bars=pl.DataFrame(schema=SCHEMAS["bars"]))
 
-    row = row_at(measure(empty, ALL_NAMES, signal(), days(3)), BTC)
+    row = row_at(measure(empty, ALL_NAMES, dated(), days(3)), BTC)
 
     assert row.bar_close == days(3)
     assert (row.bars_kept, row.bars_missing) == (0, 1)
@@ -499,11 +531,12 @@ def test_a_venue_that_changes_its_interval_is_judged_by_the_interval_of_each_rat
 
 
 def test_without_funding_or_open_interest_theirs_are_null() -> None:
-    row = row_at(measure(history([1.0] * 9), SLOW_NAMES, signal(), days(9)), BTC)
+    row = row_at(measure(history([1.0] * 9), SLOW_NAMES, dated(), days(9)), BTC)
 
     assert {name for name, found in row.values.items() if found is None} == {
-        "basis", "funding_rate", "funding_interval", "funding_rate_8h", "open_interest",
-        "open_interest_notional", "volatility_1", *(f"open_interest_change_{n}" for n in WINDOWS),
+        "basis", "funding_rate", "funding_interval", "funding_rate_8h", "funding_rate_next",
+        "funding_rate_next_8h", "open_interest", "open_interest_notional",
+        "volatility_1", *(f"open_interest_change_{n}" for n in WINDOWS),
     }  # fmt: skip
 
 
@@ -721,6 +754,11 @@ def test_a_days_funding_rate_is_the_one_settled_at_its_close() -> None:
     ].to_list() == [None] * (measured.height - 731)
 
 
+@pytest.mark.parametrize("name", ["days_to_expiry", "basis_annualized"])
+def test_a_perpetual_has_no_expiry_to_count_to(name: str) -> None:
+    assert column(name, full(10), days(10), expiry=None) == [None] * 10
+
+
 def test_real_history_reads_the_same_on_any_prefix() -> None:
     names = [name for family in vocabulary() for name in names_of(family, (1, 7, 50, 200))]
     whole = measure(demo(), names, DEMO_SIGNAL, DEMO_END)
@@ -734,7 +772,7 @@ def test_real_history_reads_the_same_on_any_prefix() -> None:
 def test_real_history_is_measured_as_the_slow_loops_measure_it() -> None:
     rows = listed(demo())
     names = [name for family in SLOW_FAMILIES for name in names_of(family, (20, 50))]
-    measured = measure(demo(), names, DEMO_SIGNAL, DEMO_END)
+    measured = measure(demo(), names, replace(DEMO_SIGNAL, expiry=EXPIRY), DEMO_END)
 
     for name in set(names) - {"ath", "drawdown"}:
         for i in range(0, measured.height, 37):

@@ -7,7 +7,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from builders import MONDAY, bars, funding, open_interest
+from builders import MONDAY, bars, funding, funding_next, open_interest
 from hedged.core.metrics import Series
 from hedged.core.metrics.history import SCHEMAS, TIME
 from hedged.history.rows import NOTES_MAX, Accepted, accept
@@ -157,13 +157,42 @@ def test_impossible_funding_is_not_kept(figures: dict[str, float | None], words:
     assert found.refused == (f"the funding of 2024-01-01 00:00 {words}; it is not kept",)
 
 
+def test_a_predicted_rate_is_kept_as_often_as_it_is_told() -> None:
+    reported = funding_next([0.0001, 0.00012, -0.0001])
+
+    assert taken(reported, series="funding_next").rows.equals(reported)
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ({"funding_rate_next": NAN}, "is no number"),
+        ({"funding_rate_next": -1.0}, "is 100% or more"),
+        ({"funding_rate_next": None}, "lacks a figure"),
+        ({"interval_hours": 0.0}, "covers no time"),
+    ],
+)
+def test_an_impossible_predicted_rate_is_not_kept(figures: dict[str, float | None], words: str) -> None:
+    reported = with_figure(funding_next([0.0001, 0.0002]), 0, **figures)
+    found = taken(reported, series="funding_next")
+
+    assert found.rows.equals(funding_next([0.0001, 0.0002])[1:])
+    assert found.refused == (f"the predicted funding of 2024-01-01 00:00 {words}; it is not kept",)
+
+
+RATES: dict[Series, pl.DataFrame] = {
+    "funding": funding([0.1]),
+    "funding_next": funding_next([0.1]),
+    "open_interest": open_interest([1.0]),
+}
+
+
 @pytest.mark.parametrize("hours", [NAN, INF])
-@pytest.mark.parametrize("series", ["funding", "open_interest"])
+@pytest.mark.parametrize("series", list(RATES))
 def test_a_rate_that_covers_no_known_time_is_not_kept_for_it_would_never_be_too_old(
     series: Series, hours: float
 ) -> None:
-    reported = funding([0.0001]) if series == "funding" else open_interest([5.0])
-    found = taken(reported.with_columns(interval_hours=pl.lit(hours)), series=series)
+    found = taken(RATES[series].with_columns(interval_hours=pl.lit(hours)), series=series)
 
     assert found.rows.height == 0
 
@@ -193,9 +222,9 @@ def test_a_notional_open_interest_that_can_not_be_is_never_kept(figure: float) -
     assert found.rows["open_interest_notional"].drop_nulls().to_list() == []
 
 
-@pytest.mark.parametrize("series", ["bars", "funding", "open_interest"])
+@pytest.mark.parametrize("series", list(SCHEMAS))
 def test_a_row_without_a_time_is_refused(series: Series) -> None:
-    reported = {"bars": bars([1.0]), "funding": funding([0.1]), "open_interest": open_interest([1.0])}
+    reported = {"bars": bars([1.0]), **RATES}
     stamp = "open_time" if series == "bars" else "at"
     found = taken(reported[series].with_columns(pl.lit(None, dtype=TIME).alias(stamp)), series=series)
 

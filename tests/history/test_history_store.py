@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import BTC, ETH, MONDAY, bars, funding, open_interest
+from builders import BTC, ETH, MONDAY, bars, funding, funding_next, open_interest
 from hedged.core.metrics.history import SCHEMAS
 from hedged.errors import BadData
 from hedged.history.files import read_parquet, write_parquet
@@ -46,11 +46,13 @@ def test_rows_come_back_from_disk_as_they_were(tmp_path: Path) -> None:
     first = store(tmp_path)
     first.append(BTC, "bars", "1d", bars([0.1 + 0.2, None, 1e-12]))
     first.append(BTC, "funding", "1d", funding([0.0001, -0.0003]))
+    first.append(BTC, "funding_next", "1d", funding_next([0.0002, 0.0001]))
     first.append(BTC, "open_interest", "1d", open_interest([5.0]))
     again = store(tmp_path, read_only=True).history(BTC, "1d")
 
     assert again.bars.equals(bars([0.1 + 0.2, None, 1e-12]))
     assert again.funding.equals(funding([0.0001, -0.0003]))
+    assert again.funding_next.equals(funding_next([0.0002, 0.0001]))
     assert again.open_interest.equals(open_interest([5.0]))
     assert first.last(BTC, "bars", "1d") == MONDAY + timedelta(days=2)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from builders import BTC, MONDAY, bars, funding, open_interest, policy, rule
+from builders import BTC, MONDAY, bars, funding, funding_next, open_interest, policy, rule
 from fakes import FakeVenue
 from hedged.core.record import Policy
 from hedged.errors import BadData, VenueUnavailable
@@ -65,8 +65,8 @@ async def test_only_what_is_new_is_asked_for(tmp_path: Path) -> None:
     await keeper.measured(settings, until=MONDAY + days(3))
 
     assert [(series, after) for _, series, _, after, _ in asked] == [
-        ("bars", None), ("funding", None), ("open_interest", None),
-        ("bars", MONDAY + days(1)), ("funding", None), ("open_interest", None),
+        ("bars", None), ("funding", None), ("funding_next", None), ("open_interest", None),
+        ("bars", MONDAY + days(1)), ("funding", None), ("funding_next", None), ("open_interest", None),
     ]  # fmt: skip
     assert {(symbol, bar) for symbol, _, bar, _, _ in asked} == {(BTC, "1d")}
 
@@ -110,6 +110,21 @@ async def test_missing_funding_and_open_interest_are_unknown_and_not_zero(tmp_pa
     later = (await keeper.measured(settings, until=MONDAY + days(4))).row
 
     assert later.values["open_interest_change_1"] is None
+
+
+async def test_a_running_rate_is_kept_and_measured_as_it_was_known_at_the_close(tmp_path: Path) -> None:
+    venue, keeper, _ = setting(tmp_path)
+    settings = policy(rules=(rule("crowd", "funding_rate_next > 0.0005"),))
+    venue.frames = {
+        "bars": bars([100.0, 110.0]),
+        "funding_next": funding_next([0.0006, 0.0009], start=MONDAY + days(1)),
+    }
+    first = await keeper.measured(settings, until=MONDAY + days(1))
+    kept = measured_from(HistoryStore(tmp_path, read_only=True), settings, MONDAY + days(1))
+    later = await keeper.measured(settings, until=MONDAY + days(2))
+
+    assert first.row.values["funding_rate_next"] == kept.row.values["funding_rate_next"] == 0.0006
+    assert later.row.values["funding_rate_next"] is None  # last told 23 hours ago
 
 
 async def test_why_a_row_was_refused_is_a_note_of_the_metric_row(tmp_path: Path) -> None:

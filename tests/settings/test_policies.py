@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
@@ -184,6 +184,80 @@ def test_a_dated_inverse_contract_keeps_its_settle_coin() -> None:
 
     assert (made.base, made.quote, made.settle, made.inverse) == ("ETH", "USD", "ETH", True)
     assert made.contract_multiplier == 10
+    assert made.expiry == datetime(2024, 6, 28, 8, tzinfo=UTC)
+
+
+DATED = """
+[venue]
+start = 2021-05-10T00:05:00Z
+end = 2022-12-31T00:05:00Z
+[paper]
+collateral = 100_000
+[signal]
+ath_volume_ratio = 2.5
+[hedge]
+legs = [{ symbol = "BTC/USDT:USDT-240628" }]
+[[instrument]]
+symbol = "BTC/USDT:USDT-240628"
+lot = 0.001
+tick = 0.1
+[[instrument]]
+symbol = "BTC/USDT:USDT"
+lot = 0.001
+tick = 0.1
+[[portfolio]]
+name = "main"
+account = "paper"
+"""
+
+
+def dated(folder: Path, text: str = DATED) -> tuple[Settings, Policy]:
+    (folder / "dated.toml").write_text(text)
+    found = load([folder / "dated.toml"], {}).settings
+    return found, policy_of(found, found.portfolio[0])
+
+
+def test_a_dated_contract_expires_at_eight_on_the_day_in_its_name(tmp_path: Path) -> None:
+    settings, made = dated(tmp_path)
+    at = datetime(2024, 6, 28, 8, tzinfo=UTC)
+
+    assert [instrument_of(listed).expiry for listed in settings.instrument] == [at, None]
+    assert made.signal.expiry == at
+
+
+def test_an_expiry_that_is_listed_wins_and_is_told_in_utc(tmp_path: Path) -> None:
+    listed = DATED.replace("tick = 0.1", "tick = 0.1\nexpiry = 2024-06-28T18:00:00+02:00", 1)
+    settings, made = dated(tmp_path, listed)
+    at = datetime(2024, 6, 28, 16, tzinfo=UTC)
+
+    assert instrument_of(settings.instrument[0]).expiry == at
+    assert made.signal.expiry == at
+    assert made.signal.expiry.tzinfo is UTC
+    assert decode_policy(encode(made)) == made
+
+
+@pytest.mark.parametrize(
+    ("symbol", "expiry"),
+    [
+        ("ETH/USDT:USDT", None),
+        ("ETH/USDT:USDT-240927", datetime(2024, 9, 27, 8, tzinfo=UTC)),
+        ("ETH/USDT:USDT-990101", datetime(2099, 1, 1, 8, tzinfo=UTC)),
+    ],
+)
+def test_a_signal_that_is_no_instrument_has_the_expiry_of_its_name(
+    tmp_path: Path, symbol: str, expiry: datetime | None
+) -> None:
+    _, made = dated(tmp_path, DATED.replace("[signal]", f'[signal]\nsymbol = "{symbol}"'))
+
+    assert made.signal.expiry == expiry
+
+
+def test_what_is_a_high_volume_can_be_set(two: Settings, tmp_path: Path) -> None:
+    first, _ = policies(two)
+    _, made = dated(tmp_path)
+
+    assert first.signal.ath_volume_ratio == d("1.5")
+    assert made.signal.ath_volume_ratio == d("2.5")
 
 
 def test_the_demo_s_settings_make_the_article_s_matrix() -> None:

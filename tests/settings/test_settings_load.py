@@ -272,7 +272,9 @@ def test_an_unknown_key_in_the_environment_is_told_with_the_nearest_one(
 def test_a_key_like_no_other_is_told_with_all_that_are_known(tmp_path: Path) -> None:
     said = told(tmp_path, with_line("[signal]", "zzz = 1"))
 
-    assert said.endswith("signal.zzz: unknown key; known here: ath_seed, bar, basket, index, symbol")
+    assert said.endswith(
+        "signal.zzz: unknown key; known here: ath_seed, ath_volume_ratio, bar, basket, index, symbol"
+    )
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
@@ -341,6 +343,12 @@ OUT_OF_BOUNDS = [
     (with_line("[limits]", "price_jump_max = 0.91"), "limits.price_jump_max"),
     (with_line("[signal]", "ath_seed = { price = inf, date = 2017-12-17 }"), "signal.ath_seed.price"),
     (with_line("[signal]", 'bar = "1x"'), "signal.bar"),
+    *((with_line("[signal]", f"ath_volume_ratio = {value}"), "signal.ath_volume_ratio")
+      for value in ("0", "-1", "100.1", "nan", "inf", "true")),
+    (with_line("[signal]", 'symbol = "BTC/USDT:USDT-240230"'), "signal.symbol"),
+    (changed('"BTC/USDT:USDT"\nlot', '"BTC/USDT:USDT-241301"\nlot'), "instrument.0.symbol"),
+    (changed("tick = 0.1", "tick = 0.1\nexpiry = 2024-06-28"), "instrument.0.expiry"),
+    (changed("tick = 0.1", "tick = 0.1\nexpiry = 2024-06-28T08:00:00"), "instrument.0.expiry"),
     (changed('account = "paper"', 'account = "../escape"'), "portfolio.0.account"),
     (changed('"BTC/USDT:USDT"\nlot', '"BTCUSDT"\nlot'), "instrument.0.symbol"),
     (with_line("[service]", 'mode = "live"'), "service.mode"),

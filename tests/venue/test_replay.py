@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import BTC, ETH, MONDAY, bars, d, funding, open_interest
+from builders import BTC, ETH, MONDAY, bars, d, funding, funding_next, open_interest
 from hedged.core.metrics import Series
 from hedged.errors import VenueUnavailable
 from hedged.history.rows import time_column
@@ -27,6 +27,7 @@ FRAMES: dict[Series, pl.DataFrame] = {
     "funding": funding([i / 10_000 for i in range(1, 31)]).filter(
         ~pl.col("at").is_in([MONDAY + 32 * HOUR, MONDAY + 40 * HOUR])
     ),
+    "funding_next": funding_next([i / 10_000 for i in range(200)]),
     "open_interest": open_interest([float(i) for i in range(1, 11)]),
 }
 
@@ -224,6 +225,8 @@ def test_what_is_recorded_is_known_by_column() -> None:
 
     assert shown.records(BTC, "close")
     assert shown.records(BTC, "funding_rate")
+    assert shown.records(BTC, "funding_rate_next")
+    assert not market({"bars": bars([100])}).records(BTC, "funding_rate_next")
     assert not shown.records(BTC, "index_close")
     assert not shown.records(ETH, "close")
 

@@ -93,7 +93,7 @@ def _replayed(journal: Journal, row_id: int, store: HistoryStore) -> list[Differ
 def _decided_again(record: CycleRecord, policy: Policy) -> CycleRecord:
     """The record as today's code makes it from the same inputs and the same outcomes."""
     thought = deliberate(record.inputs, policy)
-    return record_of(
+    again = record_of(
         record.inputs,
         thought,
         record.outcomes,
@@ -101,6 +101,8 @@ def _decided_again(record: CycleRecord, policy: Policy) -> CycleRecord:
         mode=record.mode,
         approved_by=record.approved_by,
     )
+    # The digest is of the policy as it was written, perhaps before it had all of today's keys.
+    return replace(again, policy_digest=record.policy_digest)
 
 
 def _remeasured(

@@ -62,7 +62,7 @@ def show_metrics(*, json: bool, markdown: bool) -> None:
     out = console()
     for family in families:
         out.print(f"[bold]{family.name}[/]  [dim]{family.unit}; section {family.section}[/]")
-        out.print(f"    {family.formula}")
+        out.print(f"    {escape(family.formula)}")
         out.print(f"    [dim]warm-up in bars: {family.warm_up}[/]")
     out.print(
         "\nn is a number of bars of signal.bar: write sma_50, not sma_n. A metric without a value is "

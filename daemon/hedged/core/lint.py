@@ -349,7 +349,7 @@ def _largest(metric: Metric) -> tuple[float, str] | None:
         return None
     if "a year" in family.unit:
         return 5.0, "{} a year"
-    if "funding" in family.needs:
+    if not family.needs.isdisjoint(("funding", "funding_next")):
         return 0.01, "{} at every settlement"
     if "_ratio" in family.name or "beta" in family.name:  # multiples, above 1 by nature
         return 20.0, "{}"

@@ -1,5 +1,5 @@
 """
-What a bar, a funding rate or an open interest must be to be kept.
+What a bar, a funding rate (settled or predicted) or an open interest must be to be kept.
 
 Enters a frame as reported and the rows kept before; leaves the new rows that may be appended, in
 order, and a sentence for every row that may not. A refused row is a gap, never a guess.
@@ -16,6 +16,20 @@ from hedged.core.metrics import Series, bar_seconds
 from hedged.core.metrics.history import SCHEMAS
 
 NOTES_MAX = 20
+
+_CALLED: dict[Series, str] = {
+    "bars": "the bar",
+    "funding": "the funding",
+    "funding_next": "the predicted funding",
+    "open_interest": "the open interest",
+}
+# What a row of each series is kept for.
+_FIGURE: dict[Series, str] = {
+    "bars": "close",
+    "funding": "funding_rate",
+    "funding_next": "funding_rate_next",
+    "open_interest": "open_interest",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,7 +87,7 @@ def _fault(series: Series, bar: str) -> pl.Expr:
         index = pl.col("index_close")
         optional += [(~index.is_finite() | (index <= 0), "has an impossible index")]
     else:
-        value = pl.col("funding_rate" if series == "funding" else "open_interest")
+        value = pl.col(_FIGURE[series])
         checks += [(~value.is_finite(), "is no number")]
         hours = pl.col("interval_hours")
         checks += [(~hours.is_finite() | (hours <= 0), "covers no time")]
@@ -95,7 +109,6 @@ def _some(frame: pl.DataFrame, chosen: pl.Expr) -> list[dict[str, object]]:
 
 
 def _sentence(row: dict[str, object], series: Series, stamp: str) -> str:
-    what = {"bars": "the bar", "funding": "the funding", "open_interest": "the open interest"}
     at = row[stamp]
     when = f"{at:%Y-%m-%d %H:%M}" if isinstance(at, datetime) else "no time"
-    return f"{what[series]} of {when} {row['fault']}; it is not kept"
+    return f"{_CALLED[series]} of {when} {row['fault']}; it is not kept"

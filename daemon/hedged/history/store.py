@@ -60,12 +60,13 @@ class HistoryStore:
         return accepted.refused
 
     def history(self, symbol: str, bar: str) -> History:
-        """The three series of *symbol*, as the metrics take them."""
+        """All series of *symbol*, as the metrics take them."""
         return History(
             symbol=symbol,
             bar=bar,
             bars=self.read(symbol, "bars", bar),
             funding=self.read(symbol, "funding", bar),
+            funding_next=self.read(symbol, "funding_next", bar),
             open_interest=self.read(symbol, "open_interest", bar),
         )
 

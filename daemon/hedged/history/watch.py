@@ -46,6 +46,7 @@ def watched(
         bar=signal.bar,
         bars=pl.DataFrame(schema=SCHEMAS["bars"]),
         funding=read(signal.symbol, "funding"),
+        funding_next=read(signal.symbol, "funding_next"),
         open_interest=read(signal.symbol, "open_interest"),
     )
     if _compares(policy):

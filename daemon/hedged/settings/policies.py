@@ -26,7 +26,7 @@ def policy_of(settings: Settings, portfolio: sections.Portfolio) -> Policy:
         portfolio=portfolio.name,
         account=portfolio.account,
         numeraire=portfolio.numeraire,
-        signal=_signal(settings.signal_of(portfolio), hedge),
+        signal=_signal(settings, portfolio),
         exposure=ExposurePolicy(
             cash=settings.exposure.cash | {portfolio.numeraire},
             ignore=settings.exposure.ignore,
@@ -60,19 +60,24 @@ def instrument_of(instrument: sections.Instrument) -> market.Instrument:
         contracts_min=instrument.contracts_min,
         notional_min=instrument.notional_min,
         inverse=instrument.inverse,
+        expiry=instrument.expiry or sections.delivery_of(instrument.symbol),
         tiers=tuple(market.MarginTier(**tier.model_dump()) for tier in instrument.tiers),
     )
 
 
-def _signal(signal: sections.Signal, hedge: sections.Hedge) -> Signal:
-    heaviest = max(hedge.legs, key=lambda leg: leg.weight)
-    seed = signal.ath_seed
+def _signal(settings: Settings, portfolio: sections.Portfolio) -> Signal:
+    signal = settings.signal_of(portfolio)
+    heaviest = max(settings.hedge_of(portfolio).legs, key=lambda leg: leg.weight)
+    symbol, seed = signal.symbol or heaviest.symbol, signal.ath_seed
+    listed = [instrument.expiry for instrument in settings.instrument if instrument.symbol == symbol]
     return Signal(
-        symbol=signal.symbol or heaviest.symbol,
+        symbol=symbol,
         bar=signal.bar,
         ath_seed=AthSeed(price=seed.price, date=seed.date) if seed else None,
         index=signal.index,
         basket=signal.basket.value() if signal.basket else None,
+        expiry=next(filter(None, listed), None) or sections.delivery_of(symbol),
+        ath_volume_ratio=signal.ath_volume_ratio,
     )
 
 

@@ -32,10 +32,13 @@ from hedged.core.gate import (
 )
 from hedged.core.metrics import bar_seconds, basket
 from hedged.core.metrics.basket import Basket
+from hedged.core.metrics.vocabulary import ATH_VOLUME_RATIO
 from hedged.core.rules import Verb, parse
 from hedged.errors import RuleError
 
 _DURATION = re.compile(r"^(\d+)(s|m|h|d|w)$")
+_DATED = re.compile(r"-(\d\d)(\d\d)(\d\d)$")
+DELIVERY_HOUR = 8
 DURATION_S_MAX = 10 * 366 * 86400
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 VERBS: tuple[Verb, ...] = ("set_to", "raise_to", "lower_to", "raise_by", "lower_by", "scale_by")
@@ -65,6 +68,28 @@ def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
+def delivery_of(symbol: str) -> datetime | None:
+    """
+    When the contract of a symbol such as ``BTC/USDT:USDT-240628`` is delivered; None for a perpetual.
+
+    At 08:00 UTC of the date in its name, the venues' usual time. Raises `ValueError` for a date that
+    is none.
+    """
+    dated = _DATED.search(symbol)
+    if dated is None:
+        return None
+    year, month, day = (int(part) for part in dated.groups())
+    try:
+        return datetime(2000 + year, month, day, DELIVERY_HOUR, tzinfo=UTC)
+    except ValueError:
+        raise ValueError(f"{symbol} ends in no date; a dated contract ends in -YYMMDD") from None
+
+
+def _delivered(symbol: str) -> str:
+    delivery_of(symbol)
+    return symbol
+
+
 # The validator comes last, or pydantic leaves the bounds out of the JSON schema.
 _NUMBER = BeforeValidator(_no_bool)
 Positive = Annotated[Decimal, Field(gt=0), _NUMBER]
@@ -76,7 +101,9 @@ Instant = Annotated[datetime, AfterValidator(_utc)]
 # Lower case: an environment variable names an account without regard to case.
 AccountName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-Symbol = Annotated[str, Field(pattern=r"^[A-Z0-9]+/[A-Z0-9]+:[A-Z0-9]+(-\d{6})?$")]
+Symbol = Annotated[
+    str, Field(pattern=r"^[A-Z0-9]+/[A-Z0-9]+:[A-Z0-9]+(-\d{6})?$"), AfterValidator(_delivered)
+]
 Asset = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,20}$")]
 
 
@@ -188,6 +215,9 @@ class Instrument(Section):
     contracts_min: NotNegative = Decimal(0)
     notional_min: NotNegative = Decimal(0)
     inverse: bool = False
+    expiry: Instant | None = Field(
+        None, description="when it is delivered; default: 08:00 UTC of the date in its symbol"
+    )
     tiers: tuple[Tier, ...] = ()
 
     @field_validator("tiers")
@@ -266,6 +296,10 @@ class Signal(Section):
     bar: str = "1d"
     ath_seed: AthSeed | None = Field(
         None, description="highest price before the kept history, and its day"
+    )
+    ath_volume_ratio: Annotated[Decimal, Field(gt=0, le=100), _NUMBER] = Field(
+        ATH_VOLUME_RATIO,
+        description="times the mean volume of 20 bars above which breaks_ath_volume_n is true",
     )
     index: Literal["market", "basket", "holdings"] = Field(
         "market", description="market: the bars of `symbol`; basket: of several coins, chained; "

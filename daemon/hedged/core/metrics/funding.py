@@ -2,7 +2,8 @@
 Funding metrics (section 4.2), comparable between venues that settle every 1, 4 or 8 hours.
 
 Enters the last rate settled at or before each bar's close, with the hours it covers, null when it
-is older than two of its intervals; leaves its level, how unusual it is, its run and its turns.
+is older than two of its intervals; leaves its level, how unusual it is, its run and its turns. The
+running rate, not settled yet, enters likewise as the venue last predicted it.
 A short hedge receives positive funding and pays negative.
 """
 
@@ -45,10 +46,28 @@ def funding_rate_8h(_n: int, _signal: Signal) -> pl.Expr:
 
 @metric(
     "funding_annualized", unit="ratio a year", section="4.2", warm_up="0", needs=("funding",),
-    formula="funding_rate * 365 * 24 / funding_interval; what a short earns in a year at this rate",
+    formula="funding_rate * 365 * 24 / funding_interval: the carry of a perpetual, what a short"
+    " receives in a year at this rate when positive, and pays when negative",
 )  # fmt: skip
 def funding_annualized(_n: int, _signal: Signal) -> pl.Expr:
     return pl.col("funding_rate") * YEAR_HOURS / pl.col("funding_interval")
+
+
+@metric(
+    "funding_rate_next", unit="ratio an interval", section="4.2", warm_up="0", needs=("funding_next",),
+    formula="running funding rate, not settled yet, as the venue last predicted it at or before the"
+    " close of the bar; null when that is longer ago than two intervals",
+)  # fmt: skip
+def funding_rate_next(_n: int, _signal: Signal) -> pl.Expr:
+    return pl.col("funding_rate_next")
+
+
+@metric(
+    "funding_rate_next_8h", unit="ratio in 8 hours", section="4.2", warm_up="0",
+    needs=("funding_next",), formula="funding_rate_next * 8 / hours that it covers",
+)  # fmt: skip
+def funding_rate_next_8h(_n: int, _signal: Signal) -> pl.Expr:
+    return pl.col("funding_rate_next") * 8 / pl.col("funding_next_interval")
 
 
 @column_metric(

@@ -1,5 +1,5 @@
 """
-Closed bars, settled funding and open interest of one symbol, and the grid they are measured on.
+Closed bars, funding and open interest of one symbol, and the grid they are measured on.
 
 Enters what the history keeps; leaves one frame with a row for every bar that should exist, so
 that a gap is a row of nulls and no window can silently span it.
@@ -14,7 +14,7 @@ from typing import Literal
 import polars as pl
 
 TIME = pl.Datetime("us", "UTC")
-Series = Literal["bars", "funding", "open_interest"]
+Series = Literal["bars", "funding", "funding_next", "open_interest"]
 
 # How each series is kept: *known_at* stamps the instant a row became known.
 SCHEMAS: dict[Series, dict[str, pl.DataType]] = {
@@ -28,6 +28,7 @@ SCHEMAS: dict[Series, dict[str, pl.DataType]] = {
         "index_close": pl.Float64(),
     },
     "funding": {"at": TIME, "funding_rate": pl.Float64(), "interval_hours": pl.Float64()},
+    "funding_next": {"at": TIME, "funding_rate_next": pl.Float64(), "interval_hours": pl.Float64()},
     "open_interest": {
         "at": TIME,
         "open_interest": pl.Float64(),
@@ -45,6 +46,7 @@ BESIDE: dict[str, pl.DataType] = {
 
 # A rate or an open interest older than this many of its own intervals is unknown.
 INTERVALS_MAX = 2
+HOUR_MICROSECONDS = 3_600_000_000
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400}
 
@@ -62,13 +64,16 @@ class History:
     """
     The kept series of one symbol, each frame sorted by time as `SCHEMAS` lists its columns.
 
-    *beside* has the columns of `BESIDE`, and no row unless a rule compares the holdings to the hedge.
+    *funding* has the rates as they were settled, *funding_next* the running ones as the venue
+    predicted them at an instant, before they were settled. *beside* has the columns of `BESIDE`, and
+    no row unless a rule compares the holdings to the hedge.
     """
 
     symbol: str
     bar: str
     bars: pl.DataFrame
     funding: pl.DataFrame
+    funding_next: pl.DataFrame
     open_interest: pl.DataFrame
     beside: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=BESIDE))
 
@@ -85,7 +90,7 @@ def grid(history: History, until: datetime) -> pl.DataFrame:
     One row a bar from the first kept bar to the last that closes at or before *until*.
 
     Columns: *open_time*, *close_time*, the bar's own, and the funding and open interest that were
-    settled at or before its close (null past `INTERVALS_MAX` intervals). A bar that should exist
+    known at or before its close (null past `INTERVALS_MAX` intervals). A bar that should exist
     and is not kept is a row of nulls, and begins a new *stretch*, within which *bars_in_stretch*
     counts from 1.
     """
@@ -102,17 +107,20 @@ def grid(history: History, until: datetime) -> pl.DataFrame:
     ).with_columns(bars_in_stretch=pl.col("close").cum_count().over("stretch"))
     rows = rows.join(history.beside, on="open_time", how="left", maintain_order="left")
     rows = _as_known(rows, history.funding, "funding_interval")
+    rows = _as_known(rows, history.funding_next, "funding_next_interval")
     return _as_known(rows, history.open_interest, "open_interest_interval")
 
 
 def _as_known(rows: pl.DataFrame, series: pl.DataFrame, interval: str) -> pl.DataFrame:
     """Join the last row of *series* stamped at or before each close; null when it is too old."""
     named = series.rename({"interval_hours": interval}).set_sorted("at")
+    values = [name for name in named.columns if name != "at"]
+    if not named.height:  # what nobody recorded, as mostly the running rate, need not be looked for
+        return rows.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in values)
     joined = rows.set_sorted("close_time").join_asof(
         named, left_on="close_time", right_on="at", strategy="backward", coalesce=False
     )
-    age = (pl.col("close_time") - pl.col("at")).dt.total_seconds()
-    fresh = age <= INTERVALS_MAX * 3600 * pl.col(interval)
-    values = [name for name in named.columns if name != "at"]
+    age = (pl.col("close_time") - pl.col("at")).dt.total_microseconds()
+    fresh = age <= INTERVALS_MAX * HOUR_MICROSECONDS * pl.col(interval)
     kept = [pl.when(fresh).then(pl.col(name)).alias(name) for name in values]
     return joined.with_columns(kept).drop("at")

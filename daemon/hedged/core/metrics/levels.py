@@ -43,6 +43,17 @@ def _taken(columns: Columns, what: Literal["prices", "touches"], side: Side, ran
     return np.where(np.isfinite(columns["close"]), taken, np.nan)
 
 
+def _touches(columns: Columns, side: Side) -> Array:
+    """
+    Pivots of level 1 of *side*; 0 where there is no level on that side, for nothing touched it.
+
+    NaN only before the stretch has its first level: at a record high a rule that asks for touches
+    of a resistance is known to be false.
+    """
+    touches = _taken(columns, "touches", side, 1)
+    return np.where(np.isnan(touches) & levels(columns).known, 0.0, touches)
+
+
 def _nearest(side: Side, rank: int) -> BuildColumn:
     return lambda columns, _n, _signal: level_price(columns, side, rank)
 
@@ -61,24 +72,25 @@ for _rank, _nth in ((1, "nearest"), (2, "2nd nearest"), (3, "3rd nearest")):
 
 
 @column_metric(
-    "resistance_touches", unit="pivots", formula="swing pivots that make up resistance_1",
-    section="3.2", warm_up=FIRST,
+    "resistance_touches", unit="pivots", section="3.2", warm_up=FIRST,
+    formula="swing pivots that make up resistance_1; 0 above the last level",
 )  # fmt: skip
 def resistance_touches(columns: Columns, _n: int, _signal: Signal) -> Array:
-    return _taken(columns, "touches", RESISTANCE, 1)
+    return _touches(columns, RESISTANCE)
 
 
 @column_metric(
-    "support_touches", unit="pivots", formula="swing pivots that make up support_1",
-    section="3.2", warm_up=FIRST,
+    "support_touches", unit="pivots", section="3.2", warm_up=FIRST,
+    formula="swing pivots that make up support_1; 0 below the last level",
 )  # fmt: skip
 def support_touches(columns: Columns, _n: int, _signal: Signal) -> Array:
-    return _taken(columns, "touches", SUPPORT, 1)
+    return _touches(columns, SUPPORT)
 
 
 @column_metric(
     "resistance_distance", unit="ratio", section="3.2", warm_up=FIRST,
-    formula="resistance_1 / close - 1: positive before the break, 0 on the level",
+    formula="resistance_1 / close - 1: positive before the break, 0 on the level; null above the last"
+    " level, for there is none to measure to",
 )  # fmt: skip
 def resistance_distance(columns: Columns, _n: int, _signal: Signal) -> Array:
     return level_price(columns, RESISTANCE, 1) / columns["close"] - 1
@@ -86,7 +98,8 @@ def resistance_distance(columns: Columns, _n: int, _signal: Signal) -> Array:
 
 @column_metric(
     "support_distance", unit="ratio", section="3.2", warm_up=FIRST,
-    formula="1 - support_1 / close: positive before the break, 0 on the level",
+    formula="1 - support_1 / close: positive before the break, 0 on the level; null below the last"
+    " level, for there is none to measure to",
 )  # fmt: skip
 def support_distance(columns: Columns, _n: int, _signal: Signal) -> Array:
     return 1 - level_price(columns, SUPPORT, 1) / columns["close"]

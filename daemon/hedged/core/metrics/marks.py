@@ -13,11 +13,9 @@ import polars as pl
 from hedged.core.metrics.columns import Array, Columns, both, events_of, within_last
 from hedged.core.metrics.history import bar_seconds
 from hedged.core.metrics.price import ath, volume_ratio
-from hedged.core.metrics.vocabulary import Signal, column_metric
+from hedged.core.metrics.vocabulary import ATH_VOLUME_RATIO, Signal, column_metric
 
 VOLUME_BARS = 20
-VOLUME_RATIO = 1.5
-"""A break of the all-time high has the volume above this many times the mean of the 20 before."""
 
 DAY_SECONDS = 86400
 WEEK_SECONDS = 7 * DAY_SECONDS
@@ -47,11 +45,12 @@ def breaks_ath(columns: Columns, n: int, signal: Signal) -> Array:
 @column_metric(
     "breaks_ath_volume_n", unit="true or false", section="5.1", kind="boolean",
     warm_up=f"{VOLUME_BARS} + n - 1, from ath_seed", needs=("bars", "volume"),
-    formula="within n bars a close above ath on a bar whose volume_ratio_20 is above 1.5",
+    formula=f"within n bars a close above ath on a bar whose volume_ratio_{VOLUME_BARS} is above"
+    f" [signal] ath_volume_ratio ({ATH_VOLUME_RATIO})",
 )  # fmt: skip
 def breaks_ath_volume(columns: Columns, n: int, signal: Signal) -> Array:
     ratio = _evaluated(columns, volume_ratio(VOLUME_BARS, signal))
-    heavy = events_of(ratio > VOLUME_RATIO, np.isfinite(ratio))
+    heavy = events_of(ratio > float(signal.ath_volume_ratio), np.isfinite(ratio))
     return within_last(both(_above_ath(columns, signal), heavy), n)
 
 

@@ -11,7 +11,7 @@ import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Literal, Required, TypedDict, Unpack
@@ -22,10 +22,14 @@ from hedged.core.metrics.basket import Basket
 from hedged.core.metrics.columns import Array, Columns
 
 N_MAX = 2000
+ATH_VOLUME_RATIO = Decimal("1.5")
+"""A break of the all-time high has high volume above this many times the mean of the 20 before."""
+
 Kind = Literal["number", "boolean"]
 Need = Literal[
-    "bars", "volume", "index", "funding", "open_interest", "open_interest_notional", "portfolio"
-]
+    "bars", "volume", "index", "expiry", "funding", "funding_next", "open_interest",
+    "open_interest_notional", "portfolio",
+]  # fmt: skip
 
 _SUFFIX = re.compile(r"^(?P<stem>[a-z][a-z0-9_]*?)(_(?P<m>[1-9][0-9]*))?_(?P<n>[1-9][0-9]*)$")
 
@@ -43,11 +47,16 @@ class Signal:
     """
     What is watched. Rules speak of the bars of an *index*: of the *symbol* itself (``market``), of a
     *basket*, or of the portfolio's own holdings; of funding and open interest of the *symbol*.
+
+    *expiry* is when a dated contract is delivered, None for a perpetual; *ath_volume_ratio* is how
+    many times the mean volume makes the volume of `breaks_ath_volume_n` high.
     """
 
     symbol: str
     bar: str = "1d"
     ath_seed: AthSeed | None = None
+    expiry: datetime | None = None
+    ath_volume_ratio: Decimal = ATH_VOLUME_RATIO
     index: Literal["market", "basket", "holdings"] = "market"
     basket: Basket | None = None
 
