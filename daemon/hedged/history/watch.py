@@ -17,7 +17,7 @@ import polars as pl
 from hedged.core.beta import Betas, estimate_betas
 from hedged.core.exposure import counts
 from hedged.core.market import Holding
-from hedged.core.metrics import History, Series, find
+from hedged.core.metrics import History, Series, bar_seconds, find
 from hedged.core.metrics.basket import Basket, Constituent
 from hedged.core.metrics.chain import index_bars
 from hedged.core.metrics.history import BESIDE, SCHEMAS
@@ -50,13 +50,13 @@ def watched(
         open_interest=read(signal.symbol, "open_interest"),
     )
     if _compares(policy):
-        history = replace(history, beside=_beside(read, policy, holdings))
+        history = replace(history, beside=_beside(read, policy, holdings, until))
     if signal.index == "market":
         return replace(history, bars=read(signal.symbol, "bars")), ()
     basket = index_of(policy, holdings)
     if basket is None:
         return history, ("there is no holding to make an index of",)
-    made = index_bars(basket, _bars(read, basket), signal.bar)
+    made = index_bars(basket, _bars(read, basket, signal.bar, until), signal.bar)
     told = tuple(note.text for note in made.notes if until - TOLD < note.at <= until)
     return replace(history, bars=made.frame), told
 
@@ -102,14 +102,15 @@ def _compares(policy: Policy) -> bool:
     return any(metric is not None and "portfolio" in metric.family.needs for metric in metrics)
 
 
-def _beside(read: Read, policy: Policy, holdings: tuple[Holding, ...]) -> pl.DataFrame:
+def _beside(read: Read, policy: Policy, holdings: tuple[Holding, ...], until: datetime) -> pl.DataFrame:
     """The values of the holdings and of the legs where both are known."""
     held = _held(policy, holdings)
     if held is None:
         return pl.DataFrame(schema=BESIDE)
     legs = Basket(kind="basket", constituents=_constituents(_weights(policy)), rebalance="daily")
+    bar = policy.signal.bar
     frames = [
-        index_bars(basket, _bars(read, basket), policy.signal.bar).frame.select(
+        index_bars(basket, _bars(read, basket, bar, until), bar).frame.select(
             "open_time", pl.col("close").alias(name)
         )
         for basket, name in ((held, "portfolio_close"), (legs, "hedge_close"))
@@ -117,8 +118,10 @@ def _beside(read: Read, policy: Policy, holdings: tuple[Holding, ...]) -> pl.Dat
     return frames[0].join(frames[1], on="open_time", maintain_order="left")
 
 
-def _bars(read: Read, basket: Basket) -> dict[str, pl.DataFrame]:
-    return {one.symbol: read(one.symbol, "bars") for one in basket.constituents}
+def _bars(read: Read, basket: Basket, bar: str, until: datetime) -> dict[str, pl.DataFrame]:
+    """The bars of each that closed by *until*: what is said of the index is said as of then."""
+    closed = pl.col("open_time") <= until - timedelta(seconds=bar_seconds(bar))
+    return {one.symbol: read(one.symbol, "bars").filter(closed) for one in basket.constituents}
 
 
 def _held(policy: Policy, holdings: tuple[Holding, ...]) -> Basket | None:

@@ -235,9 +235,9 @@ class PaperVenue:
         return replace(quote, bid_price=quote.mark_price - half, ask_price=quote.mark_price + half)
 
     def _holding(self, asset: str, quantity: Decimal, now: datetime) -> Holding:
-        symbol = self.portfolio.price_symbols[asset]
         if asset == self.portfolio.numeraire:
             return Holding(asset=asset, quantity=quantity, mark_price=Decimal(1), source="settings")
+        symbol = self.portfolio.price_symbols[asset]
         quote = self.market.quote(symbol, now)
         return Holding(
             asset=asset,
