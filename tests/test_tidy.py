@@ -40,6 +40,7 @@ TESTED_BY = {
     "__main__.py": "tests/cli/test_cli.py runs it",
     "approval.py": "tests/test_cycle.py",
     "errors.py": "classes only",
+    "cli/chart/*": "tests/cli/test_chart.py",
     "cli/*": "tests/cli/test_cli.py and tests/test_demo.py",
     "core/comparisons.py": "tests/core/test_lint.py",
     "core/metrics/*": "tests/core/test_metrics.py",

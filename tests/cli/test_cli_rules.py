@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
-import json
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from builders import BTC
+from commands import DATA, Hedged, rule
 from hedged.cli import exits
-from hedged.cli.app import main
 from hedged.core.scenario import account_of
 from hedged.errors import SettingsError
 from hedged.history.store import HistoryStore
@@ -27,61 +20,6 @@ from hedged.settings.scenario import load_scenario
 
 ROOT = Path(__file__).parent.parent.parent
 ALEX = ROOT / "config" / "scenarios" / "alex.toml"
-DATA = Path(str(resources.files("hedged") / "demo_data"))
-
-
-@dataclass(frozen=True)
-class Answer:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Hedged = Callable[..., Answer]
-
-
-@pytest.fixture
-def hedged(monkeypatch: pytest.MonkeyPatch) -> Hedged:
-    """``hedged rules ...`` in this process, from `main` to its exit code."""
-
-    def call(*args: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["hedged", "rules", *map(str, args)])
-        out, err, code = io.StringIO(), io.StringIO(), 0
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                main()
-            except SystemExit as left:
-                code = left.code if isinstance(left.code, int) else 0
-        return Answer(code, out.getvalue(), err.getvalue())
-
-    return call
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Callable[..., Path]:
-    """The shipped demo's settings in a folder of their own, with other rules if any are given."""
-
-    def written(*rules: str, **changed: str) -> Path:
-        text = (DATA / "demo.toml").read_text()
-        head, _, _ = text.partition("[[rule]]")
-        text = head + "".join(f"[[rule]]\n{rule}\n" for rule in rules) if rules else text
-        for before, after in changed.items():
-            assert f"{before} = " in text
-            text = text.replace(f"{before} = ", f"{before} = {after}  # ", 1)
-        path = tmp_path / "own" / "demo.toml"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-        return path
-
-    return written
-
-
-def rule(name: str, when: str, action: str, extra: str = "") -> str:
-    return f'name = "{name}"\nwhen = "{when}"\n{action}\n{extra}'
 
 
 # rules test

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from builders import MONDAY, d, signal
 from hedged.core.metrics import History, find, measure, vocabulary
+from hedged.core.metrics.clusters import levels_at
 from hedged.core.metrics.columns import Columns, within_last
 from hedged.core.metrics.history import grid
 from hedged.core.metrics.pivots import REACH, atr, pivots
@@ -322,6 +323,31 @@ def test_levels_and_what_price_did_at_them_are_what_slow_loops_find(h: History) 
 
 def test_levels_of_real_history_are_what_slow_loops_find() -> None:
     assert_levels_are_the_slow_ones(demo())
+
+
+def test_the_pivots_of_every_level_of_real_history_have_its_mean() -> None:
+    columns = columns_of(demo())
+    for i in range(len(columns)):
+        for level in levels_at(columns, i):
+            prices = [price for _, price in level.pivots]
+            assert math.fsum(prices) / len(prices) == approx(level.price), i
+
+
+@given(h=a_market())
+@settings(deadline=None, derandomize=True, max_examples=15)
+def test_the_levels_at_a_bar_are_all_of_them_each_with_its_pivots(h: History) -> None:
+    rows, columns = listed(h), columns_of(h)
+    levels, confirmed = SlowLevels(rows), [(bar, price) for bar, price, _ in slow_pivots(rows)]
+    for i in range(len(rows)):
+        found = levels_at(columns, i)
+        assert [(level.price, len(level.pivots)) for level in found] == [
+            (approx(price), touches) for price, touches in levels.at[i] or []
+        ]
+        for level in found:
+            prices = [price for _, price in level.pivots]
+            assert set(level.pivots) <= {p for p in confirmed if p[0] + REACH <= i}
+            assert math.fsum(prices) / len(prices) == approx(level.price)
+            assert prices == sorted(prices)
 
 
 # ---- the prior high

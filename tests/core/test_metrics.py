@@ -653,6 +653,21 @@ def test_the_nearest_name_keeps_the_window_and_is_a_name() -> None:
     assert suggested is None or find(suggested) is not None
 
 
+EVENTS = [family for family in vocabulary() if family.is_event]
+
+
+@pytest.mark.parametrize("family", EVENTS, ids=lambda family: family.name)
+def test_the_window_of_an_event_says_how_long_ago_it_may_have_happened(family: Family) -> None:
+    """So the metric with a window of 1 names the very bar, and the others follow from it."""
+    names = names_of(family, (1, 7))
+    once, week = (measure(demo(), names, DEMO_SIGNAL, DEMO_END)[name].to_list() for name in names)
+
+    for i in range(7, len(once)):
+        last = once[i - 6 : i + 1]
+        assert week[i] is (True if True in last else None if None in last else False), i
+    assert True in once
+
+
 def test_every_family_says_what_it_is() -> None:
     for family in vocabulary():
         assert family.unit, family.name

@@ -119,6 +119,39 @@ def test_lines_begin_anew_after_a_gap(seed: int, gap: int) -> None:
     assert whole.tail(alone.height).rows() == alone.rows()
 
 
+@settings(deadline=None, derandomize=True, max_examples=15)
+@given(seed=st.integers(0, 9999), gap=st.integers(0, 160))
+def test_a_line_to_be_drawn_is_the_one_the_search_finds_with_the_pivots_it_touches(
+    seed: int, gap: int
+) -> None:
+    h = walk(160, seed, {gap} - {0, 159, 160})
+    columns = Columns(grid(h, MONDAY + 160 * DAY))
+    with small():
+        for ascending in (True, False):
+            major = trendlines.major(columns, ascending=ascending)
+            extreme = columns["low" if ascending else "high"]
+            for t in range(160):
+                line = trendlines.line_at(columns, t, ascending=ascending)
+                if line is None:
+                    assert np.isnan(major.value[t])
+                    continue
+                assert line.at(t) == pytest.approx(major.value[t], rel=1e-12)
+                assert len(line.touched) == major.touches[t]
+                assert line.touched[0] == line.first < line.second <= t - 5
+                assert line.second in line.touched
+                for bar in (line.first, line.second):
+                    assert line.at(bar) == pytest.approx(extreme[bar], rel=1e-12)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_the_bars_that_break_a_line_are_those_of_the_metric(side: str) -> None:
+    columns = Columns(grid(demo(), datetime(2023, 1, 1, tzinfo=UTC)))
+    bars = trendlines.break_bars(columns, ascending=side == "ascending")
+
+    assert [demo().bars["open_time"][bar].date() for bar in bars] == broken(side)
+    assert all(trendlines.line_at(columns, b - 1, ascending=side == "ascending") for b in bars)
+
+
 # ---- a line drawn by hand
 
 

@@ -231,6 +231,35 @@ def rules_test(
     show_verdicts(config or [], at, portfolio, goal, json=json)
 
 
+@rules_app.command("chart", short_help="Draw a decision: prices, lines, rules, goal.")
+def rules_chart(
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="DATE", help="A day, such as 2022-06-13. Default: the last."),
+    ] = None,
+    days: Annotated[
+        int, typer.Option("--days", metavar="N", min=2, max=36_500, help="How many days to show.")
+    ] = 250,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Where the picture goes; overwritten.")
+    ] = Path("chart.html"),
+    config: Config = None,
+    portfolio: Portfolio = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the picture's figures instead of drawing it.")
+    ] = False,
+) -> None:
+    """
+    Draw what the rules saw on the last bar closed by 00:00 UTC of a date: candles, averages, levels
+    and trendlines as they stood, every firing before it, and the goal. The page opens offline.
+
+    Example: hedged rules chart --at 2022-08-22 --out august.html -c hedged.toml
+    """
+    from hedged.cli.chart.command import draw_chart
+
+    draw_chart(config or [], at, days, out, portfolio, json=json)
+
+
 @rules_app.command("lint", short_help="Find what is doubtful about the rules.")
 def rules_lint(config: Config = None, portfolio: Portfolio = None, json: Json = False) -> None:
     """

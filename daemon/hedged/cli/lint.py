@@ -66,7 +66,7 @@ def _linted(
     last = history.bars["open_time"][-1] + market.step
     measured = measure(history, names_of(policy), policy.signal, last)
     rehearsal = rehearse(
-        policy.rules, measured, market.bar, _reviews(schedule, first, last), policy.ratio
+        policy.rules, measured, market.bar, reviews_of(schedule, first, last), policy.ratio
     )
     stamps = [review.at for review in rehearsal.reviews]
     return MatrixLinted(
@@ -79,7 +79,7 @@ def _linted(
     )
 
 
-def _reviews(schedule: Schedule, first: datetime, last: datetime) -> Sequence[datetime]:
+def reviews_of(schedule: Schedule, first: datetime, last: datetime) -> Sequence[datetime]:
     """Every review of the schedule from *first* to *last*."""
     found: list[datetime] = []
     at: datetime | None = schedule.review.get_next_fire_time(None, first)

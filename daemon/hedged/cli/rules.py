@@ -6,16 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+import polars as pl
 import typer
 from rich.markup import escape
 
 from hedged.cli.show import VERDICT, console, figure, print_json, settings_of
 from hedged.core.market import Holding
-from hedged.core.metrics import MetricRow, measure, row_at, vocabulary
+from hedged.core.metrics import History, MetricRow, bar_seconds, measure, row_at, vocabulary
 from hedged.core.metrics.history import last_close_time
 from hedged.core.record import Policy
 from hedged.core.rules import evaluate
@@ -102,7 +103,7 @@ def show_verdicts(
     config: list[Path], at: str, portfolio: str | None, goal: str | None, *, json: bool
 ) -> None:
     """Every rule's verdict on the last bar closed by 00:00 UTC of *at*, from recorded history."""
-    until, ratio = _midnight(at), _ratio(goal)
+    until, ratio = midnight(at), _ratio(goal)
     settings = settings_of(config).settings
     market = recorded_market(settings)
     tested = [
@@ -125,7 +126,8 @@ def policies_of(settings: Settings, portfolio: str | None) -> Iterator[Policy]:
         yield policy_of(settings, known[name])
 
 
-def _midnight(at: str) -> datetime:
+def midnight(at: str) -> datetime:
+    """00:00 UTC of a date such as ``2022-06-13``. Raises `BadParameter` for what is no date."""
     try:
         day = date.fromisoformat(at)
     except ValueError:
@@ -187,20 +189,28 @@ def _row(
     policy: Policy, holdings: tuple[Holding, ...], market: ReplayMarket, until: datetime
 ) -> MetricRow:
     """The metric row at *until*. Raises `VenueUnavailable` where no bar of history closed then."""
-    symbol = policy.signal.name
     history, refused = recorded_signal(market, policy, holdings, until)
-    opens = history.bars["open_time"]
-    first, last = opens[0] + market.step, opens[-1] + market.step
-    close_time = last_close_time(market.bar, until)
-    if not first <= close_time <= last:
-        raise VenueUnavailable(
-            f"--at {until:%Y-%m-%d} is outside the recorded history of {symbol}, whose {market.bar} "
-            f"bars close from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
-        )
+    check_covered(history, until)
     measured = measure(history, names_of(policy), policy.signal, until)
-    missing = measured["close"][-1] is None
-    gap = (f"the bar that closed {close_time:%Y-%m-%d %H:%M} UTC is missing",) if missing else ()
-    return row_at(measured, symbol, (*refused, *gap))
+    return row_at(measured, policy.signal.name, (*refused, *missing_last(measured)))
+
+
+def missing_last(measured: pl.DataFrame) -> tuple[str, ...]:
+    """A note when the bar to be judged is missing: its metrics are all unknown."""
+    if measured["close"][-1] is not None:
+        return ()
+    return (f"the bar that closed {measured['close_time'][-1]:%Y-%m-%d %H:%M} UTC is missing",)
+
+
+def check_covered(history: History, until: datetime) -> None:
+    """Raise `VenueUnavailable` where no bar of *history* closed at *until*, or last before it."""
+    step, opens = timedelta(seconds=bar_seconds(history.bar)), history.bars["open_time"]
+    first, last = opens[0] + step, opens[-1] + step
+    if not first <= last_close_time(history.bar, until) <= last:
+        raise VenueUnavailable(
+            f"--at {until:%Y-%m-%d} is outside the recorded history of {history.symbol}, whose "
+            f"{history.bar} bars close from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+        )
 
 
 def _print_tested(tested: MatrixTested) -> None:

@@ -37,10 +37,12 @@ class Levels:
 
     *above[i]* is the first of them at or above the close, *below[i]* the last at or below it;
     *known* says where there is anything to judge by: from a stretch's first level to its end.
+    *first* is the place of a level's lowest pivot among those that count then, sorted by price.
     """
 
     prices: Array
     touches: Array
+    first: Indices
     low: Indices
     high: Indices
     above: Indices
@@ -69,6 +71,34 @@ def levels(columns: Columns) -> Levels:
     return columns.once("levels", lambda: _levels(columns))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One level, to be drawn: its price, and the bars and prices of the pivots that make it up."""
+
+    price: float
+    pivots: tuple[tuple[int, float], ...]
+
+
+def levels_at(columns: Columns, bar: int) -> tuple[Level, ...]:
+    """Every level in force at *bar*, from the lowest to the highest; none where it is missing."""
+    found, swings = levels(columns), pivots(columns)
+    if not found.known[bar]:
+        return ()
+    stretch = next(part for part in columns.stretches() if part.start <= bar < part.stop)
+    counts = (swings.known_at <= bar) & (swings.known_at > bar - LEVEL_BARS)
+    counts &= swings.known_at >= stretch.start
+    bars, prices = swings.bar[counts], swings.price[counts]
+    order = np.lexsort((bars, prices))
+    made = [(int(bars[i]), float(prices[i])) for i in order]
+    return tuple(
+        Level(
+            price=float(found.prices[i]),
+            pivots=tuple(made[found.first[i] : found.first[i] + int(found.touches[i])]),
+        )
+        for i in range(found.low[bar], found.high[bar])
+    )
+
+
 @dataclass(slots=True)
 class _Epochs:
     """Spans of bars through which the set of pivots stays the same; each has its levels."""
@@ -77,11 +107,13 @@ class _Epochs:
     end: list[int] = field(default_factory=lambda: [0])  # where an epoch's levels end in prices
     prices: list[float] = field(default_factory=list)
     touches: list[int] = field(default_factory=list)
+    first: list[int] = field(default_factory=list)
 
-    def add(self, start: int, clusters: list[tuple[float, int]]) -> None:
+    def add(self, start: int, clusters: list[tuple[float, int, int]]) -> None:
         self.start.append(start)
-        self.prices += [price for price, _ in clusters]
-        self.touches += [touches for _, touches in clusters]
+        self.prices += [price for price, _, _ in clusters]
+        self.touches += [touches for _, touches, _ in clusters]
+        self.first += [first for _, _, first in clusters]
         self.end.append(len(self.prices))
 
 
@@ -100,6 +132,7 @@ def _levels(columns: Columns) -> Levels:
     return Levels(
         prices=np.array(prices, dtype=np.float64),
         touches=np.array(epochs.touches, dtype=np.float64),
+        first=np.array(epochs.first, dtype=np.int64),
         low=low,
         high=high,
         above=np.array(above, dtype=np.intp),
@@ -131,22 +164,22 @@ def _add_epochs(epochs: _Epochs, columns: Columns, stretch: slice) -> int:
     return first
 
 
-def _clusters(prices: list[float], tolerance: float) -> list[tuple[float, int]]:
+def _clusters(prices: list[float], tolerance: float) -> list[tuple[float, int, int]]:
     """
-    Mean and size of the clusters of *prices*, ascending, that have `TOUCHES_MIN` or more.
+    Mean, size and first place of the clusters of *prices*, ascending, of `TOUCHES_MIN` or more.
 
     A *tolerance* that is NaN, in the warm-up of the range, leaves every pivot alone: no level.
     """
-    found: list[tuple[float, int]] = []
+    found: list[tuple[float, int, int]] = []
     total, size = 0.0, 0
-    for price in prices:
+    for place, price in enumerate(prices):
         if size and price - total / size <= tolerance:
             total += price
             size += 1
             continue
         if size >= TOUCHES_MIN:
-            found.append((total / size, size))
+            found.append((total / size, size, place - size))
         total, size = price, 1
     if size >= TOUCHES_MIN:
-        found.append((total / size, size))
+        found.append((total / size, size, len(prices) - size))
     return found

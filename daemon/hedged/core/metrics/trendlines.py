@@ -68,11 +68,36 @@ class _Lines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Major:
-    """The major line at each bar, NaN where there is none."""
+    """
+    The major line at each bar, NaN where there is none.
+
+    *first* and *second* are the bars of the two pivots it goes through, -1 without a line.
+    """
 
     value: Array
     slope: Array
     touches: Array
+    first: Indices
+    second: Indices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """
+    One major line, to be drawn: *touched* are the bars of the pivots on it, the two it goes through
+    among them. *slope* is in the quote currency a bar.
+    """
+
+    ascending: bool
+    first: int
+    second: int
+    first_price: float
+    slope: float
+    touched: tuple[int, ...]
+
+    def at(self, bar: int) -> float:
+        """The line's price at *bar*, in the quote currency."""
+        return self.first_price + self.slope * (bar - self.first)
 
 
 def major(columns: Columns, *, ascending: bool) -> Major:
@@ -88,11 +113,44 @@ def _major(columns: Columns, sign: int) -> Major:
     standing = np.flatnonzero((on >= 0) & np.isfinite(sketch.floor))
     row = on[standing]
     a, slope = lines.a[line[row]], lines.slope[line[row]]
-    found = Major(value=columns.empty(), slope=columns.empty(), touches=columns.empty())
+    found = Major(
+        value=columns.empty(),
+        slope=columns.empty(),
+        touches=columns.empty(),
+        first=np.full(len(columns), -1, dtype=np.int64),
+        second=np.full(len(columns), -1, dtype=np.int64),
+    )
     found.value[standing] = sign * (sketch.price[a] + slope * (standing - sketch.bar[a]))
     found.slope[standing] = sign * slope
     found.touches[standing] = touches[row]
+    found.first[standing], found.second[standing] = sketch.bar[a], sketch.bar[lines.b[line[row]]]
     return found
+
+
+def line_at(columns: Columns, bar: int, *, ascending: bool) -> Line | None:
+    """The major line of one direction that stands at *bar*, with its pivots; None without one."""
+    found, kind = major(columns, ascending=ascending), pivots(columns).of(is_high=not ascending)
+    first, second = int(found.first[bar]), int(found.second[bar])
+    if first < 0:
+        return None
+    slope, value = float(found.slope[bar]), float(kind.price[kind.bar == first][0])
+    off = np.abs(kind.price - (value + slope * (kind.bar - first)))
+    on = off <= TOLERANCE * atr(columns)[kind.bar]
+    known = (kind.bar >= first) & (kind.known_at <= bar)
+    return Line(
+        ascending=ascending,
+        first=first,
+        second=second,
+        first_price=value,
+        slope=slope,
+        touched=tuple(kind.bar[on & known].tolist()),
+    )
+
+
+def break_bars(columns: Columns, *, ascending: bool) -> tuple[int, ...]:
+    """The bars that broke a major line of one direction: each broke the line of the bar before."""
+    events = _break_events(columns, 1 if ascending else -1)
+    return tuple(np.flatnonzero(events == 1).tolist())
 
 
 def _sketch(columns: Columns, sign: int) -> _Sketch:
@@ -183,14 +241,18 @@ def _ranked(sketch: _Sketch, lines: _Lines) -> tuple[Indices, Indices, Indices, 
 
 
 def _breaks(columns: Columns, sign: int, n: int) -> Array:
-    """Within *n* bars a close beyond the line of the bar before, the close before it not beyond."""
+    return within_last(_break_events(columns, sign), n)
+
+
+def _break_events(columns: Columns, sign: int) -> Array:
+    """A close beyond the line of the bar before, drawn on to it, the close before not beyond."""
     floor = sign * columns["close"] + TOLERANCE * atr(columns)
     line = major(columns, ascending=sign > 0)
     before, extended = sign * line.value[:-1], sign * (line.value[:-1] + line.slope[:-1])
     event = columns.empty()
     event[1:] = (floor[1:] < extended) & (floor[:-1] >= before)  # without a line nothing breaks
     event[1:][np.isnan(floor[1:]) | np.isnan(floor[:-1])] = np.nan
-    return within_last(event, n)
+    return event
 
 
 def _touches(columns: Columns, *, ascending: bool) -> Array:

@@ -96,6 +96,11 @@ class Family:
     def windowed(self) -> bool:
         return self.name.endswith("_n")
 
+    @property
+    def is_event(self) -> bool:
+        """Whether its last window says how long ago it may have happened: with 1, on this very bar."""
+        return self.kind == "boolean" and self.windowed and self.formula.startswith("within ")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:

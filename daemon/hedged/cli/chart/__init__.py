@@ -1,0 +1,1 @@
+"""``rules chart``: a picture of a decision, and the figures in it."""
