@@ -1,14 +1,25 @@
-"""What every test stands on: no network beyond loopback, no settings from the environment."""
+"""
+What every test stands on: no network beyond loopback, no settings from the environment; and the
+demo, run once for all tests that look at it.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+from typer.testing import CliRunner
+
+from hedged.cli.app import app
+from hedged.core.record import CycleRecord
+from hedged.journal.store import Journal
+from hedged.wiring import wall_clock
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -48,3 +59,29 @@ def _silent_log() -> Iterator[None]:
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """One run of the demo: its folder, and its summary."""
+    folder = tmp_path_factory.mktemp("demo") / "hedged-demo"
+    ran = CliRunner().invoke(app, ["demo", "--dir", str(folder), "--json"])
+    assert ran.exit_code == 0, ran.output
+    return folder, json.loads(ran.stdout)
+
+
+@pytest.fixture(scope="session")
+def demo_records(demo: tuple[Path, dict[str, Any]]) -> list[CycleRecord]:
+    """Every record of the demo's journal."""
+    folder, _ = demo
+    with Journal.open_to_read(folder / "journal.sqlite", wall_clock) as journal:
+        return [journal.record(row) for row in journal.row_ids()]
+
+
+@pytest.fixture(scope="session")
+def demo_told(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a second run of the demo prints for a person."""
+    folder = tmp_path_factory.mktemp("demo-told") / "hedged-demo"
+    ran = CliRunner().invoke(app, ["demo", "--dir", str(folder)])
+    assert ran.exit_code == 0, ran.output
+    return ran.stdout

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
 from typer.testing import CliRunner
 
 from hedged.cli.app import app
-from hedged.core.record import decode_record
+from hedged.core.record import CycleRecord, decode_record
 from hedged.journal.store import Journal
 
 CENT = Decimal("0.01")
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """One run of the demo: its folder, and its summary."""
-    folder = tmp_path_factory.mktemp("demo") / "hedged-demo"
-    ran = CliRunner().invoke(app, ["demo", "--dir", str(folder), "--json"])
-    assert ran.exit_code == 0, ran.output
-    return folder, json.loads(ran.stdout)
 
 
 def journal(folder: Path) -> Journal:
@@ -92,11 +81,23 @@ def test_the_hedge_never_passes_its_target_by_more_than_the_band(
         assert wanted.held_ratio <= Decimal("0.90")
 
 
-def test_starting_over_gives_the_same_journal_to_the_byte(demo: tuple[Path, dict[str, Any]]) -> None:
-    folder, summary = demo
-    again = CliRunner().invoke(app, ["demo", "--dir", str(folder / "again"), "--json"])
+def test_starting_over_gives_the_same_journal_to_the_byte(
+    demo: tuple[Path, dict[str, Any]], demo_told: str
+) -> None:
+    _, summary = demo
 
-    assert json.loads(again.stdout)["head"] == summary["head"]
+    assert f"head {summary['head']}\n" in demo_told
+
+
+def test_what_was_paid_at_negative_rates_is_told_beside_what_was_received(
+    demo: tuple[Path, dict[str, Any]], demo_records: list[CycleRecord]
+) -> None:
+    _, summary = demo
+    amounts = [p.amount for r in demo_records for p in r.inputs.snapshot.funding_payments]
+    paid, received = (sum(a for a in amounts if (a < 0) is under) for under in (True, False))
+
+    assert Decimal(summary["funding_paid"]) == paid < 0
+    assert abs(received + paid - Decimal(summary["totals"]["funding"])) < CENT / 100
 
 
 def test_it_refuses_a_folder_that_is_not_a_demos(tmp_path: Path) -> None:

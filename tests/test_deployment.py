@@ -1,27 +1,55 @@
-"""Every file in config/ loads, and says what the demo does."""
+"""Every file in config/ loads, runs, and does what its own comments say."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from hedged.cli.app import app
+from hedged.cli.demo import Story
 from hedged.cli.rules import metrics_markdown
+from hedged.core.metrics import measure
+from hedged.core.performance import perform
+from hedged.core.rehearsal import rehearse
+from hedged.core.rules import parse
+from hedged.journal.store import Journal
 from hedged.settings.load import load
 from hedged.settings.policies import policy_of
 from hedged.settings.show import schema
-from hedged.wiring import check_served, recorded_market
+from hedged.wiring import check_served, recorded_market, recorded_signal, wall_clock
+from stories import always, story_of
 
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "config"
 DEMO = ROOT / "daemon" / "hedged" / "demo_data" / "demo.toml"
+WEEKLY, DAILY = CONFIG / "weekly-strategic.toml", CONFIG / "daily-tactical.toml"
+
+each_matrix = pytest.mark.parametrize("file", [WEEKLY, DAILY], ids=lambda file: file.stem)
+
+
+def told(file: Path) -> str:
+    """The comments of *file* as one line of text."""
+    lines = [line.strip() for line in file.read_text().splitlines()]
+    return " ".join(" ".join(line.lstrip("# ") for line in lines if line.startswith("#")).split())
 
 
 @pytest.mark.parametrize(
     "files",
-    [[CONFIG / "paper.toml"], [CONFIG / "paper.toml", CONFIG / "article-matrix.toml"], [DEMO]],
-    ids=["paper", "paper with the matrix", "demo"],
+    [
+        [CONFIG / "paper.toml"],
+        [CONFIG / "paper.toml", CONFIG / "article-matrix.toml"],
+        [DEMO],
+        [WEEKLY],
+        [DAILY],
+    ],
+    ids=["paper", "paper with the matrix", "demo", "weekly", "daily"],
 )
 def test_a_shipped_config_loads_and_its_metrics_are_served(files: list[Path]) -> None:
     settings = load(files, {}).settings
@@ -31,7 +59,7 @@ def test_a_shipped_config_loads_and_its_metrics_are_served(files: list[Path]) ->
 
 
 def test_every_file_in_config_is_tried_above() -> None:
-    tried = {"paper.toml", "article-matrix.toml"}
+    tried = {"paper.toml", "article-matrix.toml", WEEKLY.name, DAILY.name}
 
     assert {file.name for file in CONFIG.glob("*.toml")} == tried
 
@@ -56,6 +84,131 @@ def test_the_matrix_lists_its_rows_most_severe_first() -> None:
         "set_to 0",
         "lower_by 0.10",
     ]
+
+
+@each_matrix
+def test_every_warning_of_the_lint_is_explained_with_its_dates(file: Path) -> None:
+    linted = CliRunner().invoke(app, ["rules", "lint", "-c", str(file), "--json"])
+    (matrix,) = json.loads(linted.stdout)
+    warnings = [found for found in matrix["findings"] if found["severity"] != "note"]
+    expected = {
+        WEEKLY: [("churn", ["moderate risk", "recovery"], 2)],
+        DAILY: [("churn", ["over-leveraged longs", "through resistance"], 2)],
+    }
+
+    assert linted.exit_code == 0
+    assert [(found["kind"], found["rules"], found["count"]) for found in warnings] == expected[file]
+    for found in warnings:
+        assert f"twice in {matrix['reviews']}" in told(file)
+        assert " and ".join(found["first_dates"]) in told(file)
+
+
+def test_only_rules_that_reduce_have_a_cooldown() -> None:
+    for file in (WEEKLY, DAILY):
+        for rule in load([file], {}).settings.rule:
+            ((verb, by),) = rule.actions()
+            assert rule.cooldown is None or verb in ("lower_to", "lower_by") or by < 0
+
+
+@each_matrix
+def test_the_goal_moves_as_often_as_the_file_says(file: Path) -> None:
+    """The decisions of the whole span, from columns: every rule's moves stand in the head comment."""
+    settings = load([file], {}).settings
+    policy, market = policy_of(settings, settings.portfolio[0]), recorded_market(settings)
+    names = {name for rule in policy.rules for name in parse(rule.when).names}
+    history, _ = recorded_signal(market, policy, ())
+    start, end = settings.venue.start, settings.venue.end
+    assert start is not None
+    assert end is not None
+    step = timedelta(days=7 if settings.schedule.review == "weekly" else 1)
+    first = start - settings.schedule.settle_delay
+    ticks = [first + k * step for k in range((end - start) // step + 1)]
+
+    measured = measure(history, names, policy.signal, end)
+    rehearsal = rehearse(policy.rules, measured, market.bar, ticks, policy.ratio)
+
+    judged = [review.judgement for review in rehearsal.reviews]
+    moves = Counter(j.decider for j in judged if j.goal_ratio != j.goal_before)
+    assert f"The goal moved {moves.total()} times: " in told(file)
+    for rule in policy.rules:
+        assert re.search(rf"[:,] {rule.name} {moves[rule.name]}[,.]", told(file))
+
+
+@each_matrix
+def test_it_runs_and_holds_what_it_decides(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six weeks, through `hedged run`: every review made, no order refused, the hedge at its target."""
+    monkeypatch.setenv("HEDGED__SERVICE__STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("HEDGED__VENUE__END", "2021-06-21T00:05:00Z")
+
+    ran = CliRunner().invoke(app, ["run", "-c", str(file)])
+
+    assert ran.exit_code == 0, ran.output
+    with Journal.open_to_read(tmp_path / "journal.sqlite", wall_clock) as journal:
+        records = [journal.record(row) for row in journal.row_ids()]
+        restrictions = journal.restrictions("main", wall_clock())
+    reviews = [record for record in records if record.inputs.tick.kind == "review"]
+    last = records[-1]
+    assert (len(records), len(reviews)) == (43, 7 if file == WEEKLY else 43)
+    assert all(record.thought.review.reasons == () for record in records)
+    assert restrictions == ()
+    assert last.memory.ratio is not None
+    assert last.thought.wanted is not None
+    assert last.thought.wanted.held_ratio is not None
+    assert last.memory.ratio.goal_ratio >= 0.5  # May and June 2021 fell by half
+    assert abs(last.thought.wanted.held_ratio - last.memory.ratio.target_ratio) <= 0.05
+
+
+@pytest.mark.long
+@each_matrix
+def test_the_figures_at_the_head_of_the_file_come_out(file: Path, tmp_path: Path) -> None:
+    """The whole span, beside the demo and beside the mean hedge held throughout."""
+    lines = {" ".join(line.lstrip("#").split()) for line in file.read_text().splitlines()}
+    (held,) = re.findall(r"min_ratio = max_ratio = ([\d.]+)", told(file))
+
+    demo = story_of(DEMO, {}, tmp_path / "demo")
+    own = story_of(file, {}, tmp_path / "own")
+    unmoved = story_of(file, always(held), tmp_path / "unmoved")
+
+    columns = [*figures(own, own.spot)], *([*figures(s, s.hedged)] for s in (demo, own, unmoved))
+    names = ("change", "deepest drawdown", "volatility a year", "rally 07-21 to 11-09 2021")
+    for name, *cells in zip(names, *columns, strict=True):
+        assert " ".join((name, *cells)) in lines
+    changes = " ".join(str(len(story.changes)) for story in (demo, own, unmoved))
+    prices = " ".join(price_of(story) for story in (demo, own, unmoved))
+    assert f"changes of the hedge 0 {changes}" in lines
+    assert f"price of protection 0 {prices}" in lines
+    mean = sum(ratio for _, ratio in own.ratios) / len(own.ratios)
+    assert f"{mean:.2f}" == held
+    if file == DAILY:
+        said = f"paid {costs_of(own)} in fees and slippage against its {costs_of(demo)}"
+        assert said in told(file)
+
+
+def figures(story: Story, values: list[Any]) -> tuple[str, ...]:
+    """Change, drawdown, volatility, and the change in the rally, as the head comments print them."""
+    whole = perform(values)
+    rally = perform([v for v in values if "2021-07-21" <= f"{v[0]:%Y-%m-%d}" <= "2021-11-09"])
+    return (
+        f"{whole.change:.0%}",
+        f"{whole.drawdown:.0%}",
+        f"{whole.volatility:.0%}",
+        f"{rally.change:+.0%}",
+    )
+
+
+def price_of(story: Story) -> str:
+    """The price of protection, to the hundred."""
+    assert story.last is not None
+    return f"{round(story.last.memory.totals.price_of_protection, -2):,.0f}"
+
+
+def costs_of(story: Story) -> str:
+    """Fees and slippage, to the hundred."""
+    assert story.last is not None
+    totals = story.last.memory.totals
+    return f"{round(totals.fees + totals.slippage, -2):,.0f}"
 
 
 def test_the_reference_of_the_settings_tells_of_every_key() -> None:

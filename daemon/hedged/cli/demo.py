@@ -45,11 +45,14 @@ class Story:
     hedged: list[tuple[datetime, Decimal]] = field(default_factory=list)
     ratios: list[tuple[datetime, Decimal]] = field(default_factory=list)
     changes: list[CycleRecord] = field(default_factory=list)
+    funding_paid: Decimal = Decimal(0)
     reviews: int = 0
     last: CycleRecord | None = None
 
     def add(self, record: CycleRecord) -> None:
         self.last = record
+        payments = record.inputs.snapshot.funding_payments
+        self.funding_paid += sum((p.amount for p in payments if p.amount < 0), Decimal(0))
         self.reviews += record.inputs.tick.kind == "review"
         spot = record.thought.exposure.total or Decimal(0)
         at = record.inputs.now
@@ -63,7 +66,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The demo in figures."""
+    """The demo in figures; *funding_paid* is the negative part of the funding in *totals*."""
 
     passes: int
     reviews: int
@@ -73,6 +76,7 @@ class Summary:
     collateral: Decimal
     equity: Decimal
     totals: Attribution
+    funding_paid: Decimal
     funding_missed: int
     price_of_protection: Decimal
     settings: str
@@ -137,6 +141,7 @@ def _summary(story: Story, settings_file: Path, journal: Path, head: str) -> Sum
         collateral=margin.equity - totals.equity_change,
         equity=margin.equity,
         totals=totals,
+        funding_paid=story.funding_paid,
         funding_missed=last.memory.funding_missed,
         price_of_protection=totals.price_of_protection,
         settings=str(settings_file),
@@ -286,6 +291,7 @@ def _print_identity(out: Console, summary: Summary) -> None:
         ("hedge P&L", totals.hedge_pnl),
         ("basis P&L (no index was recorded: 0)", totals.basis_pnl),
         ("funding received", totals.funding),
+        ("  of which paid, at negative rates", summary.funding_paid),
         ("fees", -totals.fees),
         ("slippage", -totals.slippage),
         ("unexplained", totals.unexplained),
