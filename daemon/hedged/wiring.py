@@ -117,9 +117,8 @@ def recorded_signal(
 
     history, told = watched(kept, policy, holdings, until or datetime.max.replace(tzinfo=UTC))
     if not history.bars.height:
-        raise BadData(
-            f"no {market.bar} bars of {policy.signal.name} are recorded in {market.store.root}"
-        )
+        recorded = f"no {market.bar} bars of {policy.signal.name} are recorded in {market.store.root}"
+        raise BadData("; ".join((recorded, *told)))
     return history, (*notes, *told)
 
 

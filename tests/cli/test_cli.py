@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 from hedged.cli import exits
 from hedged.cli.app import app, main
 from hedged.core.metrics import vocabulary
-from hedged.core.record import digest, encode
+from hedged.core.record import CycleRecord, Policy, digest, encode
 from hedged.journal.store import Journal
 from hedged.settings.model import Settings
 from hedged.wiring import wall_clock
@@ -312,6 +312,20 @@ def test_rules_metrics_tells_every_metric(monkeypatch: pytest.MonkeyPatch) -> No
         assert "".join(family.formula.split()) in "".join(told.out.split())
 
 
+def test_betas_are_told_in_one_line_each_on_a_narrow_terminal_and_why_one_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(bars_min: int) -> str:
+        beta = f'[beta]\nmethod = "ols"\nbars_min = {bars_min}\n\n[limits]'
+        return here(monkeypatch, "plan", "-c", config_in(tmp_path, ("[limits]", beta))).out
+
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = [line.split() for line in told(50).splitlines()]
+    measured = {row[0]: row for row in rows if len(row) == 8 and row[7] == "55"}
+    assert set(measured) == {"BTC", "ETH", "LTC", "LINK", "BCH", "portfolio"}
+    assert "LTC has 1: only 55 of the 60 returns that it needs are kept" in told(60)
+
+
 # Check.
 
 
@@ -356,6 +370,24 @@ def test_check_finds_a_holding_that_nobody_prices(
 
     assert code == exits.VERIFY
     assert any("SOL" in what + said and result == "FAILED" for what, (result, said) in found.items())
+
+
+def test_check_looks_at_all_that_an_index_is_made_of_and_at_the_measure_of_its_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holdings = ('bar = "1d"', 'bar = "1d"\nindex = "holdings"')
+    code, found = checked(monkeypatch, config_in(tmp_path, holdings))
+
+    assert code == exits.DONE
+    assert found["LINK/USDT:USDT"] == ("ok", "777 bars, 2020-11-15 to 2022-12-31, 0 missing")
+    result, said = found["the index (holdings)"]
+    assert result == "warning"
+    assert "ath_seed, 19,798.68, is above all of them" in said
+    points = ("price = 19798.68", "price = 1200")
+    assert (
+        checked(monkeypatch, config_in(tmp_path, holdings, points))[1]["the index (holdings)"][0]
+        == "ok"
+    )
 
 
 def test_check_finds_an_altered_journal(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -569,26 +601,61 @@ def test_every_record_is_decided_again_byte_for_byte(
     assert "agree: 2 records" in here(monkeypatch, "journal", "replay", "-c", state).out
 
 
-def test_a_policy_written_before_it_had_all_of_todays_keys_is_still_decided_by(
+def before_betas(value: object) -> bytes:
+    """A record or a policy as it was written when neither knew of betas or of an index."""
+    table = json.loads(encode(value))
+    if isinstance(value, Policy):
+        del table["beta"]
+        for key in ("ath_volume_ratio", "basket", "expiry", "index"):
+            del table["signal"][key]
+    if isinstance(value, CycleRecord):
+        for memory in (table["memory"], table["inputs"]["memory"], table["inputs"]):
+            del memory["betas"]
+        for held in table["inputs"]["snapshot"]["holdings"]:
+            del held["price_symbol"]
+    return encode(table)
+
+
+def test_a_journal_from_before_it_had_all_of_todays_keys_is_read_and_decided_again(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = state.parent / "journal.sqlite"
     with Journal.open_to_read(file, wall_clock) as journal:
         records = [journal.record(row) for row in journal.row_ids()]
         policy = journal.policy(records[0].policy_digest)
-    older = json.loads(encode(policy))
-    del older["signal"]["ath_volume_ratio"], older["signal"]["expiry"]
-    body = encode(older)
     for path in state.parent.glob("journal.sqlite*"):
         path.unlink()
-    with Journal.open_for(file, "paper", ("paper",), wall_clock) as journal:
-        with contextlib.closing(sqlite3.connect(file)) as connection, connection:
-            connection.execute("INSERT INTO policy VALUES (?, ?)", (digest(body), body.decode()))
+    with (
+        monkeypatch.context() as older,
+        Journal.open_for(file, "paper", ("paper",), wall_clock) as made,
+    ):
+        older.setattr("hedged.journal.store.encode", before_betas)
         for record in records:
-            journal.append(replace(record, policy_digest=digest(body)), policy)
+            made.append(replace(record, policy_digest=digest(before_betas(policy))), policy)
     found = here(monkeypatch, "journal", "replay", "-c", state, "--json")
 
     assert found.json == {"records": 2, "differences": []}
+    assert here(monkeypatch, "status", "-c", state).code == exits.DONE
+
+
+def test_a_record_that_this_version_can_not_read_is_told_by_the_check_and_the_replay(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = state.parent / "journal.sqlite"
+    with Journal.open_to_read(file, wall_clock) as journal:
+        record = journal.record(1)
+        policy = journal.policy(record.policy_digest)
+    for path in state.parent.glob("journal.sqlite*"):
+        path.unlink()
+    with (
+        monkeypatch.context() as other,
+        Journal.open_for(file, "paper", ("paper",), wall_clock) as made,
+    ):
+        other.setattr("hedged.journal.store.encode", lambda _: b'{"version":9}')
+        made.append(record, policy)
+
+    assert "record 1: " in here(monkeypatch, "journal", "replay", "-c", state).err
+    assert checked(monkeypatch, state)[1]["journal"][0] == "FAILED"
 
 
 def test_an_altered_record_is_not_decided_again(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from builders import BTC
@@ -158,6 +160,27 @@ def test_a_refused_bar_is_told_and_its_figures_are_unknown(
     assert found["rules"][0]["value"] is None
     assert any("has a high below" in note for note in found["notes"])
     assert any("is missing" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize("command", ["test", "chart"])
+def test_an_index_that_one_coin_leaves_unknown_is_told_of_and_not_outside_of_the_history(
+    command: str, hedged: Hedged, config: Callable[..., Path], tmp_path: Path
+) -> None:
+    shutil.copytree(DATA / "history", tmp_path / "own" / "data")
+    file = tmp_path / "own" / "data" / "LINK-USDT_USDT" / "bars-1d" / "2021.parquet"
+    link, gone = pl.read_parquet(file), datetime(2021, 6, 6, tzinfo=UTC)
+    link.filter(link["open_time"] != gone).write_parquet(file)
+    path = config(
+        rule("low", "close < sma_50", "raise_to = 0.3"), data='"data"', bar='"1d"\nindex = "holdings"'
+    )
+
+    found = hedged(command, "--at", "2021-06-07", "-c", path, "--json")
+
+    assert found.code == exits.DONE
+    notes = (found.json[0] if command == "test" else found.json)["notes"]
+    assert any(
+        "the index is unknown on 2021-06-07: LINK/USDT:USDT has no bar" in note for note in notes
+    )
 
 
 # rules lint

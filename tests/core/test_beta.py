@@ -192,6 +192,16 @@ def test_short_of_data_a_beta_is_one_and_says_why() -> None:
     assert found.holdings[0].measured is None
 
 
+def test_a_holding_without_a_price_has_no_share_so_the_portfolio_has_no_beta() -> None:
+    moves = noise(5, 30)
+    closes = {BTC: walk(moves), ETH: walk([2 * move for move in moves])}
+    found = estimated(closes, (holding("ETH"), holding("BTC", mark=None)))
+
+    assert found.holdings[0].beta > 1
+    assert found.portfolio.beta == 1
+    assert "no price" in found.portfolio.because
+
+
 def test_a_missing_bar_takes_two_returns_out_and_no_longer_one_in() -> None:
     moves = noise(6, 40)
     holed = walk([2 * move for move in moves])

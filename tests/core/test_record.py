@@ -29,6 +29,7 @@ from builders import (
     rule,
     snapshot,
 )
+from hedged.core.beta import BetaEstimate, Betas
 from hedged.core.gate import Restriction
 from hedged.core.plan import Step
 from hedged.core.record import (
@@ -363,6 +364,21 @@ def test_an_unknown_exposure_executes_nothing_and_keeps_the_memory() -> None:
     assert (memory.ratio, memory.executed_ratio) == (ratio, d("0.1"))
     assert (memory.funding_missed, memory.cursor) == (5, 9)
     assert memory.marks == {BTC: 100}
+
+
+def test_betas_stay_until_the_next_review_and_not_beyond_it() -> None:
+    kept = Betas(
+        bar_close=MONDAY,
+        method="ols",
+        holdings=(),
+        portfolio=BetaEstimate(asset="portfolio", beta=d(1), because=""),
+        warnings=(),
+    )
+    memory = Memory(betas=kept)
+
+    assert made(inputs(memory=memory), policy()).memory.betas is None  # taken as 1 by this review
+    guard = inputs(tick=guard_tick(), metrics=None, memory=memory)
+    assert made(guard, policy()).memory.betas == kept
 
 
 def test_only_a_guard_pass_that_did_nothing_and_was_refused_nothing_is_quiet() -> None:

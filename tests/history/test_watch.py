@@ -111,6 +111,23 @@ def test_a_rule_on_the_portfolio_compares_it_with_the_legs() -> None:
     assert nothing.beside.height == 0
 
 
+def test_the_portfolio_and_the_hedge_are_unknown_while_a_part_of_them_is() -> None:
+    legs = (HedgeLeg(symbol=BTC, weight=d(1)), HedgeLeg(symbol=ETH, weight=d(1)))
+    comparing = policy(rules=(rule(when="portfolio_beta_10 > 1"),), legs=legs)
+    longest: list[float | None] = [100.0] * 30
+    late = [*[None] * 12, *longest[12:]]  # longer than what an index waits for
+    gone = [*longest[:20], *[None] * 5, *longest[25:]]
+
+    def days(**closes: list[float | None]) -> list[int]:
+        history, _ = watched(reading(**closes), comparing, COINS, MONDAY + 30 * DAY)
+        known = history.beside.drop_nulls()["open_time"]
+        return [(at - MONDAY).days for at in known]
+
+    assert days(BTC=longest, ETH=longest) == list(range(30))
+    assert days(BTC=longest, ETH=late) == list(range(12, 30))
+    assert days(BTC=gone, ETH=longest) == [*range(20), *range(25, 30)]
+
+
 async def test_a_review_keeps_the_bars_of_all_it_needs_and_replays_the_same(tmp_path: Path) -> None:
     frames = {BTC: bars(walk(1)), ETH: bars(walk(1, times=2.0))}
     rules = (rule(when="portfolio_correlation_10 > 0.5"),)

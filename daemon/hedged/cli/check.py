@@ -14,13 +14,16 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import polars as pl
 import structlog
 
 from hedged.cli import exits
 from hedged.cli.show import console, print_json, settings_of, table
+from hedged.core.market import Holding
 from hedged.core.metrics import bar_seconds
 from hedged.core.record import Policy
 from hedged.errors import HedgedError
+from hedged.history.watch import beside
 from hedged.journal.chain import verify
 from hedged.journal.store import Journal
 from hedged.service.ticks import Schedule
@@ -28,7 +31,16 @@ from hedged.settings.load import Loaded
 from hedged.settings.model import Settings
 from hedged.settings.policies import policy_of
 from hedged.venue.replay import ReplayMarket
-from hedged.wiring import build, check_served, journal_path, price_symbol, recorded_market, wall_clock
+from hedged.wiring import (
+    build,
+    check_served,
+    journal_path,
+    price_symbol,
+    recorded_market,
+    recorded_signal,
+    stated_holdings,
+    wall_clock,
+)
 
 DISK_FREE_MIN = 100 * 2**20
 # No clock that is right shows a time before this program was written.
@@ -74,7 +86,10 @@ def _findings(loaded: Loaded) -> Iterator[Finding]:
         policies = [policy_of(settings, portfolio) for portfolio in settings.portfolio]
         for policy in policies:
             yield _tried(f"rules of {policy.portfolio}", partial(_rules, policy, market))
-            yield from _series(policy, market)
+            holdings = stated_holdings(settings, policy.portfolio)
+            yield from _series(policy, holdings, market)
+            if policy.signal.index != "market":
+                yield _index(policy, holdings, market)
             yield from _prices(settings, policy, market)
     except HedgedError as error:
         yield Finding(what="data", result="FAILED", said=str(error))
@@ -103,8 +118,9 @@ def _rules(policy: Policy, market: ReplayMarket) -> str:
     return f"{len(policy.rules)} rules, each metric is served by {market.store.root.name}"
 
 
-def _series(policy: Policy, market: ReplayMarket) -> Iterator[Finding]:
-    for symbol in sorted({policy.signal.symbol, *(leg.symbol for leg in policy.legs)}):
+def _series(policy: Policy, holdings: tuple[Holding, ...], market: ReplayMarket) -> Iterator[Finding]:
+    traded = {policy.signal.symbol, *(leg.symbol for leg in policy.legs)}
+    for symbol in sorted(traded | beside(policy, holdings)):
         bars = market.store.read(symbol, "bars", market.bar)
         if not bars.height:
             yield Finding(what=symbol, result="FAILED", said=f"no {market.bar} bars are recorded")
@@ -114,6 +130,18 @@ def _series(policy: Policy, market: ReplayMarket) -> Iterator[Finding]:
         gaps = spanned - bars.height
         said = f"{bars.height} bars, {first:%Y-%m-%d} to {last:%Y-%m-%d}, {gaps} missing"
         yield Finding(what=symbol, result="warning" if gaps else "ok", said=said)
+
+
+def _index(policy: Policy, holdings: tuple[Holding, ...], market: ReplayMarket) -> Finding:
+    """Between which points an index of coins stood: a seed in another measure is never passed."""
+    history, _ = recorded_signal(market, policy, holdings)
+    low, high = (history.bars.select(low=pl.col("low").min(), high=pl.col("high").max())).row(0)
+    said = f"{history.bars.height} bars, from {low:,.2f} to {high:,.2f} points"
+    seed = policy.signal.ath_seed
+    if seed is None or seed.price <= high:
+        return Finding(what=policy.signal.name, result="ok", said=said)
+    said += f"; ath_seed, {seed.price:,}, is above all of them: is it in points of this index?"
+    return Finding(what=policy.signal.name, result="warning", said=said)
 
 
 def _prices(settings: Settings, policy: Policy, market: ReplayMarket) -> Iterator[Finding]:
@@ -142,6 +170,8 @@ def _journal(loaded: Loaded) -> str:
         return f"{path} is not there yet; the first run makes it"
     with Journal.open_to_read(path, wall_clock) as journal:
         found = verify(journal.rows())
+        for portfolio in loaded.settings.portfolio:
+            journal.memory(portfolio.name)  # intact, and yet perhaps not of this version
     if found.fault:
         raise HedgedError(found.fault)
     return f"{found.records} records, the chain is intact"

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from hedged.cli.show import VERDICT, console, figure, print_json, settings_of, table
-from hedged.core.beta import Betas
+from hedged.core.beta import BETA_MAX, BETA_MIN, BetaEstimate, Betas
 from hedged.core.record import CycleRecord, Policy
 from hedged.core.target import Judgement
 from hedged.core.wording import contracts, money, percent
@@ -136,25 +136,27 @@ def _exposure(out: Console, record: CycleRecord, policy: Policy) -> None:
 def _betas(out: Console, betas: Betas) -> None:
     """Each estimate with what it rests on; those of the last review, in a guard pass too."""
     made = table(
-        "", ">beta", ">measured", ">standard error", ">R2", ">correlation", ">downside", "from",
-        title=f"\nBeta to the legs, on bars up to {betas.bar_close:%Y-%m-%d %H:%M} UTC",
+        "", ">beta", ">measured", ">SE", ">R2", ">correlation", ">downside", ">returns",
+        title=f"\nBeta to the legs ({betas.method}), on bars up to {betas.bar_close:%Y-%m-%d %H:%M}",
     )  # fmt: skip
-    for estimate in (*betas.holdings, betas.portfolio):
-        found = estimate.measured
-        figures = (
-            (found.slope, found.standard_error, found.r2, found.correlation, estimate.downside)
-            if found
-            else (None,) * 5
-        )
-        made.add_row(
-            estimate.asset,
-            str(estimate.beta),
-            *("-" if value is None else f"{value:.2f}" for value in figures),
-            estimate.because,
-        )
+    estimates = (*betas.holdings, betas.portfolio)
+    for estimate in estimates:
+        made.add_row(estimate.asset, str(estimate.beta), *_measured(estimate))
     out.print(made)
+    for estimate in estimates:
+        if estimate.shrunk is None or not BETA_MIN <= estimate.shrunk <= BETA_MAX:
+            out.print(f"[dim]{estimate.asset} has {estimate.beta}: {escape(estimate.because)}[/]")
     for warning in betas.warnings:
         out.print(f"[yellow]alert:[/] {escape(warning)}")
+
+
+def _measured(estimate: BetaEstimate) -> tuple[str, ...]:
+    found, down = estimate.measured, estimate.downside
+    if found is None:
+        return ("-",) * 6
+    figures = (found.slope, found.standard_error, found.r2, found.correlation)
+    told = tuple(f"{figure:.2f}" for figure in figures)
+    return (*told, "-" if down is None else f"{down:.2f}", str(found.returns))
 
 
 def _hedge(out: Console, record: CycleRecord) -> None:

@@ -189,8 +189,9 @@ def _row(
     policy: Policy, holdings: tuple[Holding, ...], market: ReplayMarket, until: datetime
 ) -> MetricRow:
     """The metric row at *until*. Raises `VenueUnavailable` where no bar of history closed then."""
+    # An index that one coin leaves unknown then ends before: what is recorded goes on.
+    check_covered(recorded_signal(market, policy, holdings)[0], until)
     history, refused = recorded_signal(market, policy, holdings, until)
-    check_covered(history, until)
     measured = measure(history, names_of(policy), policy.signal, until)
     return row_at(measured, policy.signal.name, (*refused, *missing_last(measured)))
 

@@ -122,7 +122,11 @@ def estimate_betas(
         _estimate(holding.asset, moved, hedge, policy)
         for holding, moved in zip(holdings, moves, strict=True)
     )
-    total = _estimate("portfolio", _mean(moves, worth, policy.bars), hedge, policy)
+    total = (
+        _default("portfolio", "a holding has no price, so its share is unknown")
+        if any(holding.mark_price is None for holding in holdings)
+        else _estimate("portfolio", _mean(moves, worth, policy.bars), hedge, policy)
+    )
     return Betas(
         bar_close=last_close_time(bar, until),
         method=policy.method,
@@ -183,7 +187,7 @@ def _estimate(asset: str, y: Array, hedge: Array, policy: BetaPolicy) -> BetaEst
         return _default(asset, f"only {count} of the {policy.bars_min} returns that it needs are kept")
     measured = regress(y, hedge, _weights(policy))
     if measured is None:
-        return _default(asset, "the hedge did not move")
+        return _default(asset, "the hedge did not move, or too few of its returns weigh")
     shrunk = shrink(measured.slope, measured.standard_error, float(policy.prior_sd))
     beta = Decimal(str(shrunk)).quantize(DIGITS)
     clipped = min(max(beta, BETA_MIN), BETA_MAX)

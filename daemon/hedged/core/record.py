@@ -36,14 +36,18 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Everything a decision depends on that a person has set; kept once by its digest."""
+    """
+    Everything a decision depends on that a person has set; kept once by its digest.
+
+    What came later has a default, here and in `Inputs`, so that an older journal can still be read.
+    """
 
     portfolio: str
     account: str
     numeraire: str
     signal: Signal
     exposure: ExposurePolicy
-    beta: BetaPolicy
+    beta: BetaPolicy = field(default_factory=BetaPolicy)
     rules: tuple[Rule, ...]
     ratio: RatioPolicy
     legs: tuple[HedgeLeg, ...]
@@ -98,7 +102,7 @@ class Inputs:
     now: datetime
     snapshot: Snapshot
     metrics: MetricRow | None
-    betas: Betas | None
+    betas: Betas | None = None
     memory: Memory
     usage: Usage
     restrictions: tuple[Restriction, ...]
@@ -215,7 +219,7 @@ def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) ->
         executed = None  # neither the old target nor the new one is held now
     return Memory(
         ratio=thought.ratio,
-        betas=inputs.betas or before.betas,
+        betas=inputs.betas if inputs.metrics is not None else before.betas,
         executed_ratio=executed,
         account=state_of(inputs.snapshot),
         totals=before.totals + thought.attribution,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import reduce
 
 import polars as pl
 
@@ -110,7 +111,7 @@ def _beside(read: Read, policy: Policy, holdings: tuple[Holding, ...], until: da
     legs = Basket(kind="basket", constituents=_constituents(_weights(policy)), rebalance="daily")
     bar = policy.signal.bar
     frames = [
-        index_bars(basket, _bars(read, basket, bar, until), bar).frame.select(
+        index_bars(basket, _in_common(_bars(read, basket, bar, until)), bar).frame.select(
             "open_time", pl.col("close").alias(name)
         )
         for basket, name in ((held, "portfolio_close"), (legs, "hedge_close"))
@@ -122,6 +123,16 @@ def _bars(read: Read, basket: Basket, bar: str, until: datetime) -> dict[str, pl
     """The bars of each that closed by *until*: what is said of the index is said as of then."""
     closed = pl.col("open_time") <= until - timedelta(seconds=bar_seconds(bar))
     return {one.symbol: read(one.symbol, "bars").filter(closed) for one in basket.constituents}
+
+
+def _in_common(frames: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Of each the bars that all have: where one has none, the value of the whole is unknown."""
+    times = [frame.select("open_time") for frame in frames.values()]
+    shared = reduce(lambda some, other: some.join(other, on="open_time", how="semi"), times)
+    return {
+        symbol: frame.join(shared, on="open_time", how="semi").sort("open_time")
+        for symbol, frame in frames.items()
+    }
 
 
 def _held(policy: Policy, holdings: tuple[Holding, ...]) -> Basket | None:

@@ -224,13 +224,16 @@ class Journal:
         return last.memory if last else Memory()
 
     def policy(self, digest: str) -> Policy:
-        """The policy with that digest. Raises `JournalBroken` when it is gone or altered."""
+        """The policy with that digest. Raises `JournalBroken` when it is gone, altered or not one."""
         query = select(schema.policy.c.body).filter_by(digest=digest)
         with guarded(self.path), self.engine.connect() as connection:
             body: str | None = connection.execute(query).scalar()
         if body is None or hashlib.sha256(body.encode()).hexdigest() != digest:
             raise JournalBroken(f"the policy {digest[:12]} is missing or was altered")
-        return decode_policy(body.encode())
+        try:
+            return decode_policy(body.encode())
+        except msgspec.MsgspecError as error:
+            raise JournalBroken(f"the policy {digest[:12]}: {error}") from error
 
     def altered_policy(self) -> str | None:
         """The digest of the first policy whose body is not what was digested."""

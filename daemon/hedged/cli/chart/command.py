@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from hedged.cli.chart.figures import Chart, chart_of
-from hedged.cli.rules import midnight, policies_of
+from hedged.cli.rules import check_covered, midnight, policies_of
 from hedged.cli.show import print_json, settings_of
 from hedged.errors import SettingsError
 from hedged.service.ticks import Schedule
@@ -49,6 +49,8 @@ def _chart(config: list[Path], at: str | None, days: int, portfolio: str | None)
     market = recorded_market(settings)
     check_served(policy, market)
     holdings = stated_holdings(settings, policy.portfolio)
-    history, notes = recorded_signal(market, policy, holdings, asked)
-    until = asked or history.bars["open_time"][-1] + market.step
+    recorded, _ = recorded_signal(market, policy, holdings)
+    until = asked or recorded.bars["open_time"][-1] + market.step
+    check_covered(recorded, until)
+    history, notes = recorded_signal(market, policy, holdings, until)
     return chart_of(policy, history, Schedule(settings.schedule), until, days, notes)

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from hedged.cli.lint import reviews_of
-from hedged.cli.rules import check_covered, missing_last
+from hedged.cli.rules import missing_last
 from hedged.core.metrics import History, column_of, measure
 from hedged.core.metrics.clusters import levels_at
 from hedged.core.metrics.columns import Array, Columns
@@ -175,10 +175,9 @@ def chart_of(
     What is to be seen of *policy* on the bars of the *days* before *until*.
 
     The rules are rehearsed from the first review of the history, as `hedged rules lint` does it, so
-    that a review reads the same whatever span is shown. Raises `VenueUnavailable` where no bar of
-    the history had closed by *until*, or all bars of the span are missing.
+    that a review reads the same whatever span is shown. Raises `VenueUnavailable` where all bars of
+    the span are missing.
     """
-    check_covered(history, until)
     named = names_of(policy)
     curves, events = _curves(named), _events(named)
     measured = measure(history, {*ALWAYS, *named, *curves, *events}, policy.signal, until)
