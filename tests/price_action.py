@@ -90,6 +90,26 @@ def any_within(events: list[bool | None], i: int, n: int) -> bool | None:
     return None if None in window else False
 
 
+def any_held(rows: Bars, events: list[float | bool | None], i: int, n: int) -> bool | None:
+    """
+    Kleene's or over bars i - n + 1 to i of events that are the level they happened at, or False.
+
+    A level is signed: positive from below, negative from above. An event counts at bar i only if
+    every close from its own to that of bar i is on that side of the level, or on it.
+    """
+    held: list[bool | None] = []
+    for k, event in enumerate(events[: i + 1]):
+        if event is None or event is False:
+            held.append(event)
+            continue
+        sides = [
+            None if bar is None else bar["close"] * math.copysign(1, event) <= event
+            for bar in rows[k : i + 1]
+        ]
+        held.append(False if False in sides else None if None in sides else True)
+    return any_within(held, i, n)
+
+
 def both(first: bool | None, second: bool | None) -> bool | None:
     if first is False or second is False:
         return False
@@ -188,17 +208,34 @@ class SlowLevels:
         return [x for x in reversed(self.at[i] or []) if bar and x[0] <= bar["close"]]
 
     def tests_resistance(self, i: int, span: int = 1) -> bool | None:
-        if i < span or None in self.at[i - span : i + 1]:
-            return None
-        levels, bars = self.resistances(i - span), self.rows[i - span + 1 : i + 1]
-        near = self.ranges[i - span] / 4  # type: ignore[operator]
-        high = max(bar["high"] for bar in bars if bar)
-        return bool(levels) and high >= levels[0][0] - near and bars[-1]["close"] <= levels[0][0]  # type: ignore[index]
+        return self._tests(i, span, 1, 2)
 
     def tests_support(self, i: int, span: int = 1) -> bool | None:
+        return self._tests(i, span, -1, 2)
+
+    def major_test(self, i: int, sign: int) -> float | bool | None:
+        """The level of three pivots or more that bar i tests, times *sign*; or False, or unknown."""
+        tested = self._tests(i, 1, sign, 3)
+        return sign * self._level(i - 1, sign, 3) if tested else tested  # type: ignore[operator]
+
+    def _level(self, i: int, sign: int, touches: int) -> float | None:
+        """The nearest level of *touches* or more at or above (sign 1) or below (-1) the close."""
+        levels = self.resistances(i) if sign > 0 else self.supports(i)
+        return next((price for price, made in levels if made >= touches), None)
+
+    def _tests(self, i: int, span: int, sign: int, touches: int) -> bool | None:
         if i < span or None in self.at[i - span : i + 1]:
             return None
-        levels, bars = self.supports(i - span), self.rows[i - span + 1 : i + 1]
-        near = self.ranges[i - span] / 4  # type: ignore[operator]
-        low = min(bar["low"] for bar in bars if bar)
-        return bool(levels) and low <= levels[0][0] + near and bars[-1]["close"] >= levels[0][0]  # type: ignore[index]
+        level, near = self._level(i - span, sign, touches), self.ranges[i - span] / 4  # type: ignore[operator]
+        if level is None:
+            return False
+        bars = [bar for bar in self.rows[i - span - 4 : i + 1] if bar is not None]
+        assert len(bars) == 5 + span, "a level is younger than the range it is made with"
+        came, testing = bars[:5], bars[5:]
+        if sign > 0:
+            reached = max(bar["high"] for bar in testing) >= level - near
+            below = [bar["close"] <= level for bar in (*came, testing[-1])]
+        else:
+            reached = min(bar["low"] for bar in testing) <= level + near
+            below = [bar["close"] >= level for bar in (*came, testing[-1])]
+        return reached and all(below)

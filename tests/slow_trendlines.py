@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import polars as pl
@@ -17,6 +17,7 @@ class Slow:
     close: list[float]
     extreme: list[float]
     atr: list[float | None]
+    found: dict[int, tuple[int, float, int] | None] = field(default_factory=dict)
 
     def pivot(self, i: int) -> bool:
         before, after = self.extreme[i - 5 : i], self.extreme[i + 1 : i + 6]
@@ -29,12 +30,17 @@ class Slow:
 
     def best(self, t: int) -> tuple[int, float, int] | None:
         """The first pivot, the slope and the touches of the major line at bar t."""
+        if t not in self.found:
+            self.found[t] = self._best(t)
+        return self.found[t]
+
+    def _best(self, t: int) -> tuple[int, float, int] | None:
         found = []
         kept = self.considered(t)
         for a, b in combinations(kept, 2):
             slope = (self.extreme[b] - self.extreme[a]) / (b - a)
-            if slope <= 0:
-                continue
+            if self.extreme[b] - self.extreme[a] <= 0.5 * self.atr[a] + 0.5 * self.atr[b]:
+                continue  # a flat line is as good
             line = [self.extreme[a] + slope * (s - a) for s in range(a, t + 1)]
             if any(self.close[s] < line[s - a] - 0.5 * self.atr[s] for s in range(a + 1, t)):
                 continue
@@ -63,6 +69,15 @@ class Slow:
         line = [self.extreme[best[0]] + best[1] * (s - best[0]) for s in (t, t - 1)]
         floors = [self.close[s] + 0.5 * self.atr[s] for s in (t, t - 1)]
         return floors[0] < line[0] and floors[1] >= line[1]
+
+    def broken(self, t: int, n: int) -> bool | None:
+        """Whether a line broke within the n bars up to t, and the close of t is still beyond it."""
+        found: list[bool | None] = []
+        for s in range(t - n + 1, t + 1):
+            broke = None if s < 0 else self.broke(s)
+            line = self.value(s - 1, t) if broke else None
+            found.append(broke if line is None else self.close[t] < line)
+        return True if True in found else None if None in found else False
 
 
 def slow_atr(rows: pl.DataFrame) -> list[float | None]:

@@ -38,7 +38,7 @@ LEVELS = [f"{side}_{rank}" for side in ("resistance", "support") for rank in (1,
 MATRIX = (
     rule("high risk", "breaks_trendline_ascending_7 and funding_turns_negative_7", raise_to="0.75"),
     rule("moderate risk", "close < sma_50", raise_to="0.30"),
-    rule("mild caution", "tests_resistance_7 and resistance_touches >= 3", lower_by="0.10"),
+    rule("mild caution", "tests_major_resistance_7", lower_by="0.10"),
     rule("recovery", "close > sma_50", lower_to="0.10"),
 )
 
@@ -85,9 +85,8 @@ def test_the_verdicts_of_every_review_are_those_of_rules_test(hedged: Hedged, co
         assert review["bar"] < review["at"] == tested["bar_close"]
     entries = [(entry["at"][:10], entry["rule"]) for entry in found["entries"]]
     assert entries == [
-        ("2022-07-25", "recovery (demo only)"),
+        ("2022-08-01", "recovery (demo only)"),
         ("2022-08-22", "high risk"),
-        ("2022-09-12", "high risk"),
     ]  # fmt: skip
     for entry in found["entries"]:
         (review,) = [review for review in found["reviews"] if review["at"] == entry["at"]]
@@ -133,15 +132,39 @@ def test_a_line_that_a_rule_has_just_seen_broken_is_shown_to_the_bar_that_broke_
 
 
 def test_a_test_of_a_level_is_shown_at_the_level_as_it_stood_before_the_bar() -> None:
-    april = datetime(2022, 4, 11, tzinfo=UTC)
-    events = of_demo(april).figures.events
-    tests = {event.at.bar: event.at.price for event in events if event.metric == "tests_resistance"}
-    before = measure(demo(), ["resistance_1"], DEMO_SIGNAL, april)
+    february = datetime(2022, 2, 11, tzinfo=UTC)
+    when = "tests_resistance_7 or tests_major_resistance_7"
+    events = of_demo(february, rules=(rule("any", when),)).figures.events
+    nearest, major = (
+        {event.at.bar: event.at.price for event in events if event.metric == f"tests_{which}"}
+        for which in ("resistance", "major_resistance")
+    )
+    before = measure(demo(), ["resistance_1"], DEMO_SIGNAL, february)
     levels = dict(before.select("open_time", "resistance_1").iter_rows())
 
-    assert [f"{bar:%m-%d}" for bar in tests] == ["04-06", "04-07", "04-08", "04-09", "04-10"]
-    assert tests == {bar: levels[bar - DAY] for bar in tests}
-    assert len(set(tests.values())) == 3  # price fell through three of them
+    assert [f"{bar:%m-%d}" for bar in nearest] == ["02-06", "02-08", "02-09", "02-10"]
+    assert nearest == {bar: levels[bar - DAY] for bar in nearest}
+    # On 02-07 price went through the nearest level, of two pivots, and stopped at the next, of three.
+    assert [f"{bar:%m-%d}" for bar in major] == ["02-07", "02-08", "02-09", "02-10"]
+    assert levels[february - 5 * DAY] == pytest.approx(42764.75)
+    assert [round(price, 2) for price in major.values()] == [44576.67] * 4
+
+
+@pytest.mark.parametrize(
+    ("metric", "happened"),
+    [
+        ("tests_major_resistance", datetime(2022, 2, 1, tzinfo=UTC)),
+        ("breaks_trendline_ascending", datetime(2022, 9, 6, tzinfo=UTC)),
+    ],
+)
+def test_what_a_close_has_undone_is_shown_no_longer(metric: str, happened: datetime) -> None:
+    undone = happened + 3 * DAY
+    before, after = of_demo(undone).figures, of_demo(undone + DAY).figures
+
+    assert [e.at.bar for e in before.events if e.metric == metric] == [happened]
+    assert [e.at.bar for e in after.events if e.metric == metric] == []
+    ends = [[x.end.bar for x in f.trendlines if x.broken] for f in (before, after)]
+    assert ends == ([[happened], []] if "trendline" in metric else [[], []])
 
 
 def test_every_event_has_a_price_also_where_no_level_was_left() -> None:
@@ -152,7 +175,7 @@ def test_every_event_has_a_price_also_where_no_level_was_left() -> None:
     figures = of_demo(datetime(2023, 1, 1, tzinfo=UTC), 777, rules=(rule("any", when),)).figures
     closes = dict(demo().bars.select("open_time", "close").iter_rows())
     engulfed = {e.at.bar: e.at.price for e in figures.events if e.metric.startswith("engulfing")}
-    without_level = datetime(2021, 11, 15, tzinfo=UTC)
+    without_level = datetime(2022, 9, 22, tzinfo=UTC)
 
     assert len({event.metric for event in figures.events}) == 7
     assert all(math.isfinite(event.at.price) for event in figures.events)
@@ -216,7 +239,8 @@ def test_levels_lines_and_goal_are_drawn_as_they_are_printed() -> None:
 
 
 def test_a_line_that_begins_before_the_picture_enters_it_where_it_runs() -> None:
-    whole, part = of_demo(), of_demo(days=30)
+    before = AUGUST - 4 * DAY  # both lines stood then
+    whole, part = of_demo(before), of_demo(before, days=30)
     shapes = {s.y1: s for s in picture(part).layout.shapes if s.line.dash == "solid" and s.y0 != s.y1}
 
     assert len(shapes) == 2

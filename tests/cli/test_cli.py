@@ -455,7 +455,7 @@ def test_explain_tells_the_last_review_with_every_rule_and_figure(
         assert name in found.out
     for said in (
         "Record 1: weekly review",
-        "tests_resistance_7 = ",
+        "tests_major_resistance_7 = ",
         "raise_to 0.30",
         "What is protected",
     ):

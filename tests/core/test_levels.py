@@ -30,6 +30,7 @@ from price_action import (
     Bars,
     SlowLevels,
     a_market,
+    any_held,
     any_within,
     assert_event_is,
     both,
@@ -44,7 +45,7 @@ from price_action import (
 
 EVENTS = (
     "tests_resistance", "tests_support", "rejected_at_resistance", "rejected_at_support",
-    "breaks_resistance", "breaks_support",
+    "breaks_resistance", "breaks_support", "tests_major_resistance", "tests_major_support",
 )  # fmt: skip
 SIDES = ("resistance", "support")
 FIGURES = [
@@ -193,6 +194,64 @@ def test_a_bar_tests_is_rejected_at_or_breaks_the_level_as_it_stood_before(
     assert found["breaks_resistance_1"] is breaks
 
 
+def upside_down(h: History) -> History:
+    """Prices mirrored at 105: what was above is below."""
+    return replace(h, bars=h.bars.with_columns(
+        open=210 - pl.col("open"), close=210 - pl.col("close"),
+        high=210 - pl.col("low"), low=210 - pl.col("high"),
+    ))  # fmt: skip
+
+
+def told(rows: list[Any], name: str, n: int) -> list[bool]:
+    """The event *name* of a resistance on *rows*, which that of a support on their mirror must be."""
+    h = of_rows(rows)
+    found = measured(h, [f"{name}_resistance_{n}"])[f"{name}_resistance_{n}"].to_list()
+    mirrored = measured(upside_down(h), [f"{name}_support_{n}"])[f"{name}_support_{n}"].to_list()
+    assert found == mirrored
+    return found
+
+
+TRIPLE_TOP = [*DOUBLE_TOP, *tent(110.1), *(bar(105.0) for _ in range(3))]
+TOUCH = bar(107.0, high=TOP - 0.2)
+
+
+def test_a_level_of_two_tops_is_no_major_one_and_one_of_three_is() -> None:
+    two = [*DOUBLE_TOP, *(bar(105.0) for _ in range(3)), TOUCH]
+
+    assert (told(two, "tests", 1)[-1], told(two, "tests_major", 1)[-1]) == (True, False)
+    assert told([*TRIPLE_TOP, TOUCH], "tests_major", 1)[-2:] == [False, True]
+
+
+def test_a_test_of_a_major_level_counts_until_a_close_is_beyond_it() -> None:
+    later = [bar(107.0), bar(112.0), bar(107.0)]
+
+    assert told([*TRIPLE_TOP, TOUCH, *later], "tests", 4)[-4:] == [True] * 4
+    assert told([*TRIPLE_TOP, TOUCH, *later], "tests_major", 4)[-4:] == [True, True, False, False]
+    assert told([*TRIPLE_TOP, TOUCH, *later], "tests_major", 1)[-4:] == [True, False, False, False]
+
+
+def test_a_major_level_is_tested_also_where_a_lesser_one_lies_before_it() -> None:
+    tops = [*tent(115.0), *tent(115.2), *tent(115.1), *tent(110.0), *tent(110.2)]
+    rows = [*tops, *(bar(105.0) for _ in range(3)), bar(113.0, high=115.5)]
+
+    assert measured(of_rows(rows), ["resistance_touches"])["resistance_touches"][-2] == 2
+    assert told(rows, "tests", 1)[-1] is False  # the lesser one was broken
+    assert told(rows, "tests_major", 1)[-1] is True
+
+
+@pytest.mark.parametrize("name", ["tests", "tests_major"])
+def test_a_level_that_was_fallen_through_is_tested_from_below_only_after_five_closes_there(
+    name: str,
+) -> None:
+    back = bar(109.9, high=110.6)
+    rows = [*TRIPLE_TOP, bar(112.0), bar(110.0, high=112.2), *(back for _ in range(6))]
+
+    assert told(rows, name, 1)[-8:] == [False] * 6 + [True, True]
+    assert told(rows, "rejected_at", 1)[-8:] == [False] * 8
+    far = [*rows[:-1], bar(109.0, high=110.6)]
+    assert told(far, "rejected_at", 1)[-1] is True
+
+
 def test_an_event_is_remembered_for_its_window_and_no_longer() -> None:
     found = after(bar(112.0), *(bar(112.0) for _ in range(4)))
 
@@ -313,6 +372,12 @@ def assert_levels_are_the_slow_ones(h: History) -> None:
     for event, reference in slow_events(levels).items():
         for n in (1, 4):
             assert_event_is(f"{event}_{n}", h, reference)
+    for side, sign in (("resistance", 1), ("support", -1)):
+        tested = [None if rows[i] is None else levels.major_test(i, sign) for i in range(len(rows))]
+        for n in (1, 4, 9):
+            assert measured(h, [f"tests_major_{side}_{n}"])[f"tests_major_{side}_{n}"].to_list() == [
+                None if rows[i] is None else any_held(rows, tested, i, n) for i in range(len(rows))
+            ]
 
 
 @given(h=a_market())

@@ -8,7 +8,7 @@ what was known at the end of the picture: nothing in it looks ahead.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,7 +22,15 @@ from hedged.core.metrics import History, column_of, measure
 from hedged.core.metrics.clusters import levels_at
 from hedged.core.metrics.columns import Array, Columns
 from hedged.core.metrics.history import grid
-from hedged.core.metrics.levels import RESISTANCE, SUPPORT, before, level_price
+from hedged.core.metrics.levels import (
+    RESISTANCE,
+    SUPPORT,
+    Side,
+    before,
+    level_price,
+    major_price,
+    major_test_bars,
+)
 from hedged.core.metrics.trendlines import Line, break_bars, line_at
 from hedged.core.record import Policy
 from hedged.core.rehearsal import Rehearsal, rehearse
@@ -81,6 +89,8 @@ class LineShown:
 class EventShown:
     """
     Something that a rule asks for within a window, on the bar in that window on which it happened.
+
+    What the last close has undone, so that no rule counts it any more, is not among them.
 
     *price* is the level it happened at, as it stood before the bar; without one, the bar's close.
     """
@@ -158,6 +168,11 @@ class _Past:
     def last(self) -> int:
         return len(self.opens) - 1
 
+    @property
+    def closed(self) -> int:
+        """The last bar that is not missing: by its close it is known what has been undone."""
+        return int(np.flatnonzero(np.isfinite(self.columns["close"]))[-1])
+
     def recent(self, event: str) -> int:
         """The first place in the picture that a rule which asks for *event* still looks at."""
         return max(self.shown, self.last + 1 - self.events.get(event, 0))
@@ -234,10 +249,20 @@ def _events(named: Iterable[str]) -> dict[str, int]:
 def _happened(past: _Past) -> Iterator[EventShown]:
     for event in sorted(past.events):
         prices = _prices(past.columns, event)
-        for bar in past.measured[event].fill_null(value=False).arg_true().to_list():
+        for bar in _bars(past, event):
             if bar >= past.recent(event):
                 at = Point(bar=past.opens[bar], price=float(prices[bar]))
                 yield EventShown(metric=event.removesuffix("_1"), at=at)
+
+
+def _bars(past: _Past, event: str) -> Sequence[int]:
+    """Every bar on which *event* happened, unless the last close has undone it."""
+    if event.startswith("breaks_trendline"):
+        return break_bars(past.columns, past.closed, ascending="_ascending" in event)
+    if event.startswith("tests_major"):
+        return major_test_bars(past.columns, _side(event), past.closed)
+    found: list[int] = past.measured[event].fill_null(value=False).arg_true().to_list()
+    return found
 
 
 def _prices(columns: Columns, event: str) -> Array:
@@ -245,9 +270,14 @@ def _prices(columns: Columns, event: str) -> Array:
     close = columns["close"]
     if "resistance" not in event and "support" not in event:
         return close
-    level = before(level_price(columns, RESISTANCE if "resistance" in event else SUPPORT, 1))
+    side = _side(event)
+    level = before(major_price(columns, side) if "major" in event else level_price(columns, side, 1))
     # What two bars do at a level may have left none on its side before the second.
     return np.where(np.isfinite(level), level, close)
+
+
+def _side(event: str) -> Side:
+    return RESISTANCE if "resistance" in event else SUPPORT
 
 
 def _levels(past: _Past) -> Iterator[LevelShown]:
@@ -266,13 +296,13 @@ def _levels(past: _Past) -> Iterator[LevelShown]:
 
 
 def _lines(past: _Past) -> Iterator[LineShown]:
-    """The lines that stand, and those broken within the window of a rule that asks for it."""
+    """The lines that stand, and those whose break a rule still counts."""
     for ascending in (True, False):
         standing = line_at(past.columns, past.last, ascending=ascending)
         if standing is not None:
             yield _line(past, standing, past.last, broken=False)
         recent = past.recent(f"breaks_{_metric(ascending=ascending)}_1")
-        for bar in break_bars(past.columns, ascending=ascending):
+        for bar in break_bars(past.columns, past.closed, ascending=ascending):
             broken = line_at(past.columns, bar - 1, ascending=ascending) if bar >= recent else None
             if broken is not None:
                 yield _line(past, broken, bar, broken=True)

@@ -29,6 +29,9 @@ changed and held until the next change, so that a level stands still while nothi
 
 TOUCHES_MIN = 2
 
+MAJOR_TOUCHES = 3
+"""Pivots that make a level a major one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Levels:
@@ -57,6 +60,18 @@ class Levels:
     def support(self, rank: int) -> Indices:
         """Row by row the place in *prices* of the *rank*-th level at or below the close, or -1."""
         place = self.below - (rank - 1)
+        return np.where(self.known & (place >= self.low), place, -1)
+
+    def major_resistance(self) -> Indices:
+        """As ``resistance(1)``, of the levels of `MAJOR_TOUCHES` pivots or more."""
+        majors = np.flatnonzero(self.touches >= MAJOR_TOUCHES)
+        place = np.append(majors, self.prices.size)[np.searchsorted(majors, self.above)]
+        return np.where(self.known & (place < self.high), place, -1)
+
+    def major_support(self) -> Indices:
+        """As ``support(1)``, of the levels of `MAJOR_TOUCHES` pivots or more."""
+        majors = np.flatnonzero(self.touches >= MAJOR_TOUCHES)
+        place = np.append(majors, -1)[np.searchsorted(majors, self.below, side="right") - 1]
         return np.where(self.known & (place >= self.low), place, -1)
 
 

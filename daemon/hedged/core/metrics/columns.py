@@ -73,6 +73,20 @@ def within_last(events: Array, n: int) -> Array:
     return np.where(bar - happened < n, 1.0, np.where(bar - unknown < n, np.nan, 0.0))
 
 
+def within_last_while(events: Array, n: int, holds: Callable[[int, slice], NDArray[np.bool_]]) -> Array:
+    """
+    As `within_last`, of events that can be undone: one counts at a bar only if it holds there still.
+
+    *holds* takes the bar of an event and the slice of bars that begins with it, and says at which of
+    these it does. An event that does not hold is known to be false there.
+    """
+    found = within_last(np.where(events == 1, 0.0, events), n)
+    for bar in np.flatnonzero(events == 1).tolist():
+        later = slice(bar, bar + n)
+        found[later][holds(bar, later)] = 1.0
+    return found
+
+
 def both(first: Array, second: Array) -> Array:
     """Kleene's and of two columns of events: 0 when either is known to be false."""
     return np.where((first == 0) | (second == 0), 0.0, first * second)

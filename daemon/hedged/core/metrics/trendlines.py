@@ -5,20 +5,27 @@ Enter closed bars and their confirmed pivots; leave the line's value, touches an
 
 The major ascending line at bar t. Its pivots are the lows confirmed by t, of the last `LOOKBACK`
 bars (bar > t - LOOKBACK), of those the last `PIVOTS_MAX`, on the present gap-free stretch and past
-the ATR's warm-up. A line goes through two of them, a and then b, with price_b > price_a:
+the ATR's warm-up. A line goes through two of them, a and then b:
 
     line(s) = price_a + (price_b - price_a) / (bar_b - bar_a) * (s - bar_a)
 
+- It rises: price_b - price_a > TOLERANCE * (atr(bar_a) + atr(bar_b)). With less, a flat line is
+  within the tolerance of both pivots, and what they draw is a floor.
 - It is unbroken when no bar s, bar_a < s < t, closed below line(s) - TOLERANCE * atr(s). So the
   bar that breaks a line still has it, and the next bar has not.
 - It is touched by a, by b, and by each pivot c after a with |price_c - line(bar_c)| <=
   TOLERANCE * atr(bar_c).
 - A line is major only when `SPAN_MIN` bars or more lie between a and its last touch.
-- Of the unbroken lines the major one has the most touches; of equals the longest from a to its
-  last touch; then the one with the later b; then the one with the later a.
+- Of the unbroken lines that rise the major one has the most touches; of equals the longest from a
+  to its last touch; then the one with the later b; then the one with the later a.
 
-The descending line is the same upside down: highs, price_b < price_a, closes above. atr is
-Wilder's of 14 bars. Lines are straight in price, not in its logarithm.
+The descending line is the same upside down: highs, falling, closes above. atr is Wilder's of 14
+bars. Lines are straight in price, not in its logarithm.
+
+A break at bar t is a close beyond the line of t - 1, drawn on to t, by more than the tolerance,
+where the close of t - 1 was not. It counts only as long as it holds: at a later bar whose close is
+still beyond that line, drawn on to it. No tolerance there: a line that is tested from the other
+side is a broken one, a line that is won back is not.
 
 How it stays linear: from a, the line with slope k is unbroken through s exactly when k is at most
 the least (close(u) + TOLERANCE * atr(u) - price_a) / (u - bar_a) of the bars u in (bar_a, s]. One
@@ -28,12 +35,14 @@ broken before b is confirmed, and the lines that are left are painted from worst
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
-from hedged.core.metrics.columns import Array, Columns, Indices, painted, within_last
+from hedged.core.metrics.columns import Array, Columns, Indices, painted, within_last_while
 from hedged.core.metrics.pivots import atr, pivots
 from hedged.core.metrics.vocabulary import Signal, column_metric
 
@@ -147,10 +156,12 @@ def line_at(columns: Columns, bar: int, *, ascending: bool) -> Line | None:
     )
 
 
-def break_bars(columns: Columns, *, ascending: bool) -> tuple[int, ...]:
-    """The bars that broke a major line of one direction: each broke the line of the bar before."""
-    events = _break_events(columns, 1 if ascending else -1)
-    return tuple(np.flatnonzero(events == 1).tolist())
+def break_bars(columns: Columns, at: int, *, ascending: bool) -> tuple[int, ...]:
+    """The bars up to *at* that broke the line of the bar before, and whose breaks hold at *at*."""
+    sign = 1 if ascending else -1
+    holds = _beyond(columns, sign)
+    broken = np.flatnonzero(_break_events(columns, sign)[: at + 1] == 1).tolist()
+    return tuple(bar for bar in broken if holds(bar, slice(bar, at + 1))[-1])
 
 
 def _sketch(columns: Columns, sign: int) -> _Sketch:
@@ -189,10 +200,11 @@ def _unbroken_from(sketch: _Sketch, first: Indices) -> _Lines:
     row = np.repeat(np.arange(len(first)), len(away))
     paired = b < count
     a, b, row = a[paired], b[paired], row[paired]
-    slope = (sketch.price[b] - sketch.price[a]) / (sketch.bar[b] - sketch.bar[a])
+    rise = sketch.price[b] - sketch.price[a]
+    slope = rise / (sketch.bar[b] - sketch.bar[a])
     # A line stands at t when it is whole through t - 1: what must hold when b is confirmed.
     column = sketch.known_at[b] - 2 - sketch.bar[a]
-    seen = (slope > 0) & (column < LOOKBACK - 1)
+    seen = (rise > sketch.slack[a] + sketch.slack[b]) & (column < LOOKBACK - 1)
     a, b, row, slope, column = a[seen], b[seen], row[seen], slope[seen], column[seen]
     whole = slope <= steepest[row, column]
     a, b, row, slope = a[whole], b[whole], row[whole], slope[whole]
@@ -241,7 +253,7 @@ def _ranked(sketch: _Sketch, lines: _Lines) -> tuple[Indices, Indices, Indices, 
 
 
 def _breaks(columns: Columns, sign: int, n: int) -> Array:
-    return within_last(_break_events(columns, sign), n)
+    return within_last_while(_break_events(columns, sign), n, _beyond(columns, sign))
 
 
 def _break_events(columns: Columns, sign: int) -> Array:
@@ -255,23 +267,39 @@ def _break_events(columns: Columns, sign: int) -> Array:
     return event
 
 
+def _beyond(columns: Columns, sign: int) -> Callable[[int, slice], NDArray[np.bool_]]:
+    """Says where the close is beyond the line that stood before a bar, drawn on."""
+    line, close = major(columns, ascending=sign > 0), sign * columns["close"]
+    bars = np.arange(len(columns))
+
+    def holds(bar: int, later: slice) -> NDArray[np.bool_]:
+        drawn: Array = line.value[bar - 1] + line.slope[bar - 1] * (bars[later] - (bar - 1))
+        return close[later] < sign * drawn
+
+    return holds
+
+
 def _touches(columns: Columns, *, ascending: bool) -> Array:
     touches = major(columns, ascending=ascending).touches.copy()
     touches[np.isnan(touches) & np.isfinite(atr(columns))] = 0.0
     return touches
 
 
-_LINE = "of unbroken lines through two of 250 bars' pivot {0}s, 20 bars or longer, the most touched"
+_LINE = (
+    "of unbroken lines through two of 250 bars' pivot {0}s, 20 bars or longer, the most touched; it"
+    " {1} from one to the other by more than 0.5 ATR of the first plus 0.5 ATR of the second"
+)
 _KNOWN = "two pivots past the 14 bars of ATR; null without a line, again after a gap"
 _BROKEN = (
     "within the last n bars a close {0} the line of the bar before, drawn on to its own bar, by more"
-    " than 0.5 ATR, the close before it not; false without a line"
+    " than 0.5 ATR, the close before it not, and the close of this bar still {0} that line, drawn on"
+    " to it; false without a line"
 )
 
 
 @column_metric(
     "trendline_ascending", unit="quote", section="3.3", warm_up=_KNOWN,
-    formula=f"at this bar: {_LINE.format('low')}, rising",
+    formula=f"at this bar: {_LINE.format('low', 'rises')}",
 )  # fmt: skip
 def trendline_ascending(columns: Columns, _n: int, _signal: Signal) -> Array:
     return major(columns, ascending=True).value
@@ -279,7 +307,7 @@ def trendline_ascending(columns: Columns, _n: int, _signal: Signal) -> Array:
 
 @column_metric(
     "trendline_descending", unit="quote", section="3.3", warm_up=_KNOWN,
-    formula=f"at this bar: {_LINE.format('high')}, falling",
+    formula=f"at this bar: {_LINE.format('high', 'falls')}",
 )  # fmt: skip
 def trendline_descending(columns: Columns, _n: int, _signal: Signal) -> Array:
     return major(columns, ascending=False).value
