@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from builders import BTC, MONDAY, d, funding, history
 from hedged.cli.app import app
 from hedged.core.metrics import History, measure
-from hedged.core.rehearsal import rehearse
+from hedged.core.rehearsal import rehearse, rehearsed
 from hedged.core.rules import parse
 from hedged.history.store import HistoryStore
 from hedged.journal.store import Journal
@@ -241,7 +241,7 @@ def test_the_funding_of_another_venue_tells_the_same_weeks_but_one() -> None:
     measured = measure(replace(bitcoin(), funding=binance_funding()), names, policy.signal, LAST)
     reviews = rehearse(policy.rules, measured, "1d", ticks, policy.ratio).reviews
 
-    fired = [f"{r.at:%Y-%m-%d}" for r in reviews if r.judgement.decider == "high risk"]
+    fired = [f"{r.at:%Y-%m-%d}" for r in reviews if r.decider == "high risk"]
 
     assert fired == [day for day in ENTRIES["high risk"].split() if day != "2022-12-19"]
 
@@ -253,7 +253,7 @@ def test_a_rehearsal_decides_what_the_reviews_decided_one_by_one() -> None:
 
     found = rehearse(policy.rules, measured, "1d", weekly(FIRST, LAST), policy.ratio).reviews
 
-    assert [r.judgement for r in found] == [r.judgement for r in all_reviews()]
+    assert list(found) == [rehearsed(r.at, r.judgement) for r in all_reviews()]
 
 
 # ---- the daemon itself, in the week of 2024-11-11

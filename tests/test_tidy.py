@@ -49,6 +49,7 @@ TESTED_BY = {
     "journal/intents.py": "tests/journal/test_journal_store.py",
     "journal/binding.py": "tests/journal/test_journal_store.py",
     "journal/schema.py": "tests/journal/test_database.py",
+    "journal/statements.py": "tests/journal/test_journal_store.py",
     "journal/store.py": "tests/journal/test_journal_store.py",
     "history/rows.py": "tests/history/test_history_rows.py",
     "history/store.py": "tests/history/test_history_store.py",

@@ -17,8 +17,10 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
+import bare as reference
 import polars as pl
 import structlog
 from rich.console import Console
@@ -29,14 +31,17 @@ from fakes import FakeClock, FakeVenue
 from hedged import cycle
 from hedged.core.exposure import expose
 from hedged.core.guard import drift
-from hedged.core.metrics import History, MetricRow, measure, row_at
-from hedged.core.metrics.history import SCHEMAS
+from hedged.core.lint import lint
+from hedged.core.metrics import History, Metric, find, measure, row_at
+from hedged.core.metrics.columns import Columns, T
+from hedged.core.metrics.history import SCHEMAS, grid
 from hedged.core.plan import make_plan
 from hedged.core.record import Tick
+from hedged.core.rehearsal import rehearse
 from hedged.core.rules import evaluate, parse
 from hedged.core.sizing import size
 from hedged.core.target import decide, first_memory
-from hedged.history.keeper import Keeper
+from hedged.history.keeper import Keeper, Measured
 from hedged.history.store import HistoryStore
 from hedged.journal.store import Journal
 
@@ -105,7 +110,9 @@ def bare(history: History) -> None:
     )
 
 
-def alternate(a: Callable[[], None], b: Callable[[], None], rounds: int) -> tuple[float, float, float]:
+def alternate(
+    a: Callable[[], object], b: Callable[[], object], rounds: int
+) -> tuple[float, float, float]:
     """Median seconds of *a*, of *b*, and the median of their ratios round by round."""
     a(), b()
     pairs = [(seconds(a), seconds(b)) for _ in range(rounds)]
@@ -117,7 +124,7 @@ def alternate(a: Callable[[], None], b: Callable[[], None], rounds: int) -> tupl
     )
 
 
-def seconds(work: Callable[[], None]) -> float:
+def seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
@@ -147,9 +154,10 @@ def reviews(portfolios: int, rounds: int) -> list[float]:
 class StillKeeper(Keeper):
     """Measures nothing: the bench of the journal leaves metrics to the bench of the core."""
 
-    async def measured(self, policy: object, until: object) -> MetricRow:
-        return metric_row(ath=90.0, sma_50=101.0, sma_200=99.0, funding_rate=1e-4, high_50=120.0,
-                          volume_ratio_20=1.0)  # fmt: skip
+    async def measured(self, policy: object, until: object, holdings: object = ()) -> Measured:
+        row = metric_row(ath=90.0, sma_50=101.0, sma_200=99.0, funding_rate=1e-4, high_50=120.0,
+                         volume_ratio_20=1.0)  # fmt: skip
+        return Measured(row=row, betas=None)
 
 
 def shell(name: str, journal: Journal, clock: FakeClock, folder: Path) -> cycle.Shell:
@@ -167,6 +175,88 @@ def command(*arguments: str) -> Callable[[], None]:
     return lambda: subprocess.run(arguments, check=True, capture_output=True) and None
 
 
+class TimedColumns(Columns):
+    """Keeps the seconds that each thing took, without those of what it is made of."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        super().__init__(rows)
+        self.taken: dict[str, float] = {}
+        self._inside = 0.0
+
+    def once(self, key: object, make: Callable[[], T]) -> T:
+        return super().once(key, lambda: self.timed(f"shared: {key}", make))
+
+    def timed(self, name: str, make: Callable[[], T]) -> T:
+        outside, self._inside = self._inside, 0.0
+        started = time.perf_counter()
+        made = make()
+        whole = time.perf_counter() - started
+        self.taken[name] = whole - self._inside
+        self._inside = outside + whole
+        return made
+
+
+def one_metric(metric: Metric, columns: Columns) -> None:
+    columns.rows.select(metric.expression(columns, reference.SIGNAL))
+
+
+def slowest(history: History, names: list[str], rounds: int) -> list[tuple[str, float]]:
+    """Metrics, and what several share, by the least seconds of *rounds*, the slowest first."""
+    rows, found = grid(history, MONDAY), []
+    for _ in range(rounds):
+        columns = TimedColumns(rows)
+        for name in names:
+            metric = find(name)
+            assert metric is not None, name
+            columns.timed(name, partial(one_metric, metric, columns))
+        found.append(columns.taken)
+    least = {name: min(taken[name] for taken in found) for name in found[0]}
+    return sorted(least.items(), key=lambda item: -item[1])
+
+
+def vocabulary(table: Table) -> None:
+    """The whole vocabulary, and the part of it that has bare calls, in turns with these."""
+    names = reference.names()
+    few, many = (reference.market(bars) for bars in (100_000, 500_000))
+    for history, rounds in ((few, 9), (many, 5)):
+        reference.agree(history)
+        like = [name for name in names if name in reference.bare(history)]
+        for what, these in (
+            ("metrics that have bare calls", like),
+            ("metrics, the whole vocabulary", names),
+        ):
+            ours, theirs, ratio = alternate(whole(history, these), plain(history), rounds)
+            table.add_row(
+                f"{len(these)} {what}, {history.bars.height:,} bars",
+                f"{ours * 1e3:.0f} ms",
+                f"TA-Lib and NumPy, {len(like)}: {theirs * 1e3:.0f} ms",
+                f"{ratio:.2f}",
+                "reported",
+            )
+    _, _, ours = alternate(whole(many, names), whole(few, names), 5)
+    _, _, theirs = alternate(plain(many), plain(few), 5)
+    table.add_row(
+        "the whole vocabulary, 5 times the bars",
+        f"{ours:.1f} times", f"bare {theirs:.1f} times", f"{ours / theirs:.2f}", "near 1",
+    )  # fmt: skip
+
+
+def whole(history: History, names: list[str]) -> Callable[[], object]:
+    return lambda: measure(history, names, reference.SIGNAL, MONDAY)
+
+
+def plain(history: History) -> Callable[[], object]:
+    return lambda: reference.bare(history)
+
+
+def linted(reviews: int) -> Callable[[], object]:
+    """A rehearsal of so many hourly reviews, and its lint."""
+    names = {name for r in RULES for name in parse(r.when).names}
+    measured = measure(walk(reviews), names, signal(bar="1h"), MONDAY)
+    ticks = measured["close_time"].to_list()
+    return lambda: lint(rehearse(RULES, measured, "1h", ticks, POLICY.ratio))
+
+
 def main() -> None:
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     table = Table("what", "measured", "reference", "ratio", "limit")
@@ -180,6 +270,12 @@ def main() -> None:
             f"{ratio:.2f}",
             limit,
         )
+    vocabulary(table)
+    ours, theirs, ratio = alternate(linted(100_000), linted(10_000), 3)
+    table.add_row(
+        "rules lint, 100,000 reviews", f"{ours:.2f} s", f"10,000 reviews {theirs:.2f} s",
+        f"{ratio:.1f}", "near 10",
+    )  # fmt: skip
     ours, theirs, ratio = alternate(
         command(sys.executable, "-m", "hedged", "--help"),
         command(sys.executable, "-c", "import typer"),
@@ -202,6 +298,11 @@ def main() -> None:
         "near 1",
     )
     Console().print(table)
+    slow = Table("slowest of the vocabulary at 100,000 bars, without what it shares")
+    slow.add_column("ms", justify="right")
+    for name, taken in slowest(reference.market(100_000), reference.names(), 7)[:10]:
+        slow.add_row(name, f"{taken * 1e3:.1f}")
+    Console().print(slow)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -12,12 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hedged.core.metrics import windows
+from hedged.core.metrics.columns import within_last
 
 figures = st.sampled_from((0.0, 1e-4, 1e-4, -3e-4, 2.5e5, 1e15, math.nan)) | st.floats(-1e6, 1e6)
-
-
-def listed(column: Sequence[float]) -> list[float | None]:
-    return [None if math.isnan(figure) else figure for figure in column]
 
 
 def slow(values: list[float], i: int, n: int) -> list[float] | None:
@@ -55,7 +51,7 @@ def test_a_window_is_the_same_to_the_last_bit_on_any_prefix(
     column = np.array(values)
     cut = data.draw(st.integers(1, len(values)))
 
-    for rolled in (windows.mean, windows.deviation, windows.zscore, windows.any_of):
+    for rolled in (windows.mean, windows.deviation, windows.zscore, within_last):
         whole, prefix = rolled(column, n), rolled(column[:cut].copy(), n)
         assert whole[:cut].tobytes() == prefix.tobytes()
 
@@ -87,13 +83,14 @@ def test_a_small_spread_on_a_large_level_is_not_taken_for_rounding() -> None:
     assert found == pytest.approx([statistics.stdev(values[i : i + 9]) for i in range(32)], rel=1e-6)
 
 
-@settings(deadline=None, derandomize=True, max_examples=100)
-@given(states=st.lists(st.sampled_from((0.0, 0.0, 1.0, math.nan)), min_size=1), n=st.integers(1, 12))
-def test_one_true_state_settles_a_window_and_one_unknown_leaves_it_open(
-    states: list[float], n: int
-) -> None:
-    found = listed(windows.any_of(np.array(states), n))
+@pytest.mark.parametrize("n", [2, 50, 2000])
+def test_a_score_is_the_same_to_the_last_bit_in_whichever_part_it_is_made(n: int) -> None:
+    values = np.random.default_rng(7).normal(size=3 * windows.PART)
+    values[windows.PART - 3] = np.nan
 
-    for i in range(len(states)):
-        part = [math.nan] * max(0, n - i - 1) + states[max(0, i - n + 1) : i + 1]
-        assert found[i] == (1 if 1.0 in part else None if np.isnan(part).any() else 0)
+    found = windows.zscore(values, n)
+
+    with np.errstate(all="ignore"):
+        whole = (values - windows.mean(values, n)) / windows.deviation(values, n)
+    assert found.tobytes() == whole.tobytes()
+    assert np.isfinite(found).any()

@@ -105,6 +105,16 @@ def test_every_kind_of_event_comes_back_as_it_was(path: Path) -> None:
     assert advanced_to == LATER
 
 
+def test_what_came_after_an_event_is_found_without_what_came_before(path: Path) -> None:
+    ledger = Ledger(path, read_only=False)
+    stage_all(ledger)
+    ledger.commit(LATER)
+
+    for seq in range(len(VALUES) + 2):
+        assert ledger.since(seq) == [event for event in ledger.events if event.seq > seq]
+    ledger.close()
+
+
 def test_what_was_not_committed_is_gone_after_a_restart(path: Path) -> None:
     ledger = Ledger(path, read_only=False)
     ledger.stage("flow", "first", VALUES[0][1])

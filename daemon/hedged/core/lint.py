@@ -84,7 +84,7 @@ def _first(stamps: Iterable[datetime]) -> str:
 def _truth(rehearsal: Rehearsal) -> Iterator[Finding]:
     stamps = rehearsal.rows["at"].to_list()
     for place, rule in enumerate(rehearsal.rules):
-        values = [review.judgement.rules[place].value for review in rehearsal.reviews]
+        values = [review.values[place] for review in rehearsal.reviews]
         known = [value for value in values if value is not None]
         if not values or len(set(known)) > 1:
             continue
@@ -127,10 +127,10 @@ def _never(rule: Rule, bars: pl.DataFrame, reviews: int, known: int) -> Finding:
 
 def _shadowed(rehearsal: Rehearsal) -> Iterator[Finding]:
     for place, rule in enumerate(rehearsal.rules):
-        entries = [r for r in rehearsal.reviews if r.judgement.rules[place].status in _ENTRIES]
-        if not entries or any(r.judgement.rules[place].status != "spent" for r in entries):
+        entries = [review for review in rehearsal.reviews if review.statuses[place] in _ENTRIES]
+        if not entries or any(review.statuses[place] != "spent" for review in entries):
             continue
-        deciders = [review.judgement.decider or "" for review in entries]
+        deciders = [review.decider or "" for review in entries]
         above = tuple(name for name in (r.name for r in rehearsal.rules) if name in deciders)
         told = ", ".join(f"{name} {deciders.count(name)} times" for name in above)
         yield Finding(
@@ -150,20 +150,16 @@ def _shadowed(rehearsal: Rehearsal) -> Iterator[Finding]:
 
 
 def _churn(rehearsal: Rehearsal) -> Iterator[Finding]:
-    moves = [
-        (place, review)
-        for place, review in enumerate(rehearsal.reviews)
-        if review.judgement.goal_ratio != review.judgement.goal_before
-    ]
+    moves = [(place, review) for place, review in enumerate(rehearsal.reviews) if review.moved]
     undone: dict[frozenset[str], list[tuple[Rehearsed, Rehearsed]]] = {}
     for (i, before), (j, after) in pairwise(moves):
-        pair = frozenset((before.judgement.decider or "", after.judgement.decider or ""))
-        if j - i <= REVIEWS_UNDONE_MAX and len(pair) == 2 and _moved(before) * _moved(after) < 0:
+        pair = frozenset((before.decider or "", after.decider or ""))
+        if j - i <= REVIEWS_UNDONE_MAX and len(pair) == 2 and before.moved * after.moved < 0:
             undone.setdefault(pair, []).append((before, after))
     for pair, cases in undone.items():
         names = tuple(rule.name for rule in rehearsal.rules if rule.name in pair)
-        forth = sum(before.judgement.decider == names[0] for before, _ in cases)
-        points = percent(sum(min(abs(_moved(a)), abs(_moved(b))) for a, b in cases))
+        forth = sum(before.decider == names[0] for before, _ in cases)
+        points = percent(sum(min(abs(a.moved), abs(b.moved)) for a, b in cases))
         yield Finding(
             kind="churn",
             severity="warning" if len(cases) > 1 else "note",
@@ -180,10 +176,6 @@ def _churn(rehearsal: Rehearsal) -> Iterator[Finding]:
         )
 
 
-def _moved(review: Rehearsed) -> float:
-    return float(review.judgement.goal_ratio - review.judgement.goal_before)
-
-
 def _reducers(rehearsal: Rehearsal) -> Iterator[Finding]:
     """Pairs that are true on one bar: an unmoved upper rule does not hold a lower one back."""
     true = [known_of(rehearsal.bars, parse(rule.when)) for rule in rehearsal.rules]
@@ -194,9 +186,7 @@ def _reducers(rehearsal: Rehearsal) -> Iterator[Finding]:
         stamps = [
             review.at
             for review in rehearsal.reviews
-            if review.judgement.decider == lower.name
-            and review.judgement.rules[i].value
-            and review.judgement.goal_ratio < review.judgement.goal_before
+            if review.decider == lower.name and review.values[i] and review.moved < 0
         ]
         yield Finding(
             kind="reduces_while_higher_holds",
@@ -221,7 +211,7 @@ def _cooldowns(rehearsal: Rehearsal) -> Iterator[Finding]:
     for place, rule in enumerate(rehearsal.rules):
         if rule.cooldown is None or not protects(rule):
             continue
-        cooled = [r.at for r in rehearsal.reviews if r.judgement.rules[place].status == "cooling"]
+        cooled = [r.at for r in rehearsal.reviews if r.statuses[place] == "cooling"]
         bounds_steps = rule.action.verb in ("raise_by", "scale_by")
         yield Finding(
             kind="cooldown_delays_protection",
@@ -242,21 +232,22 @@ def _cooldowns(rehearsal: Rehearsal) -> Iterator[Finding]:
 
 def _spenders(rehearsal: Rehearsal) -> Iterator[Finding]:
     for place, rule in enumerate(rehearsal.rules):
-        below = [lower for lower in rehearsal.rules[place + 1 :] if lower.fires == "enter"]
+        below = {
+            i: lower for i, lower in enumerate(rehearsal.rules) if i > place and lower.fires == "enter"
+        }
         if rule.fires != "while" or not below:
             continue
-        names = {lower.name for lower in below}
         spent = [
             review.at
             for review in rehearsal.reviews
-            if review.judgement.decider == rule.name
-            for line in review.judgement.rules
-            if line.status == "spent" and line.rule in names
+            if review.decider == rule.name
+            for i in below
+            if review.statuses[i] == "spent"
         ]
         yield Finding(
             kind="while_spends_entries",
             severity="warning",
-            rules=(rule.name, *(lower.name for lower in below)),
+            rules=(rule.name, *(lower.name for lower in below.values())),
             wrong="it decides at every review while it is true, and uses up the entries of the rules "
             "below it, which fire only when they turn true",
             evidence=f"it has used up {len(spent)} entries in {len(rehearsal.reviews)} reviews"

@@ -262,7 +262,7 @@ def digest(body: bytes) -> str:
 
 def pack(full: bytes, base: bytes, base_id: int) -> bytes:
     """*full* as its difference from *base*, the body of the record *base_id*."""
-    changes = _difference(json.loads(base), json.loads(full))
+    changes = _difference(base, full)
     return encode({"base": base_id, "changes": changes, "digest": digest(full)})
 
 
@@ -288,26 +288,34 @@ def unpack(body: bytes, base: bytes) -> bytes:
     return full
 
 
-def _difference(before: Json, after: Json) -> Json:
-    """What turns *before* into *after*: values set, keys dropped, tables and lists changed inside."""
-    dropped = sorted(before.keys() - after.keys())
+def _difference(before: bytes, after: bytes) -> Json:
+    """
+    What turns *before* into *after*: values set, keys dropped, tables and lists changed inside.
+
+    Values are told apart by their text: JSON's 1 and 1.0 and true are three.
+    """
+    old, new = _parts(before), _parts(after)
+    dropped = sorted(old.keys() - new.keys())
     inside: Json = {}
     values: Json = {}
-    for key, value in after.items():
-        if key in before and _same(before[key], value):
+    for key, value in new.items():
+        was, now = bytes(old.get(key, b"")), bytes(value)
+        if was == now:
             continue
-        old, new = _table(before.get(key)), _table(value)
-        if old is not None and new is not None and _shape(before[key]) == _shape(value):
-            inside[key] = _difference(old, new)
+        if _shape(was) == _shape(now) != 0:
+            inside[key] = _difference(was, now)
         else:
             values[key] = value
     parts = (("drop", dropped), ("in", inside), ("set", values))
     return {name: part for name, part in parts if part}
 
 
-def _same(a: object, b: object) -> bool:
-    """Equal, and of one type: JSON's 1 and 1.0 and true are three values."""
-    return json.dumps(a) == json.dumps(b)
+def _parts(body: bytes) -> dict[str, msgspec.Raw]:
+    """A table as it is, a list as a table by place; the values as they are written."""
+    if body.startswith(b"["):
+        places = msgspec.json.decode(body, type=list[msgspec.Raw])
+        return {str(place): item for place, item in enumerate(places)}
+    return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
 
 
 def _table(value: object) -> Json | None:
@@ -317,9 +325,11 @@ def _table(value: object) -> Json | None:
     return value if isinstance(value, dict) else None
 
 
-def _shape(value: object) -> object:
-    """Lists are compared inside only when they are equally long."""
-    return len(value) if isinstance(value, list) else type(value)
+def _shape(body: bytes) -> int:
+    """What must be equal for two values to be compared inside: -1 for a table, else the length."""
+    if body.startswith(b"["):
+        return len(msgspec.json.decode(body, type=list[msgspec.Raw]))
+    return -1 if body.startswith(b"{") else 0
 
 
 def _applied(before: Any, changes: Json) -> Any:

@@ -2,12 +2,16 @@
 The matrix rehearsed over recorded history: every review that would have been, decided in order.
 
 Enters rules, a frame of metric rows and the instants of the reviews; leaves each review's verdicts
-and judgement. The conditions are judged over whole columns, the decisions by the real `decide`.
+and decision. The conditions are judged over whole columns, the decisions by the real `decide`.
+
+A review is kept as its bare outcome; its figures are in the rows. Whole judgements made a review among
+100,000 dearer than one among 1,000: Python's collector walks all that is alive again and again, and
+no cache holds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,15 +20,42 @@ import polars as pl
 
 from hedged.core.metrics.history import TIME, last_close_time
 from hedged.core.rules import Condition, Rule, Verdict, parse
-from hedged.core.target import Judgement, RatioPolicy, decide, first_memory
+from hedged.core.target import Judgement, RatioPolicy, Status, decide, first_memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsed:
-    """One review of the past: when it was, and what would have been decided."""
+    """
+    One review of the past: when it was, what would have been decided, and each rule's part in it.
+
+    *values* and *statuses* have one entry a rule, in the order of the rules.
+    """
 
     at: datetime
-    judgement: Judgement
+    goal_before: Decimal
+    goal_ratio: Decimal
+    decider: str | None
+    because: str
+    values: tuple[bool | None, ...]
+    statuses: tuple[Status, ...]
+
+    @property
+    def moved(self) -> Decimal:
+        """How far the goal moved, in points of the exposure; positive when it rose."""
+        return self.goal_ratio - self.goal_before
+
+
+def rehearsed(at: datetime, judgement: Judgement) -> Rehearsed:
+    """What a rehearsal keeps of the *judgement* of its review at *at*."""
+    return Rehearsed(
+        at=at,
+        goal_before=judgement.goal_before,
+        goal_ratio=judgement.goal_ratio,
+        decider=judgement.decider,
+        because=judgement.because,
+        values=tuple([line.value for line in judgement.rules]),
+        statuses=tuple([line.status for line in judgement.rules]),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,7 +90,7 @@ def rehearse(
     for at, verdicts in zip(rows["at"].to_list(), _verdicts(rules, rows), strict=True):
         judgement, memory = decide(rules, verdicts, memory, policy, at)
         assert judgement is not None, "there is a memory from the start"
-        reviews.append(Rehearsed(at=at, judgement=judgement))
+        reviews.append(rehearsed(at, judgement))
     return Rehearsal(rules=rules, reviews=tuple(reviews), rows=rows, bars=measured)
 
 
@@ -77,18 +108,12 @@ def _rows_at(measured: pl.DataFrame, bar: str, ticks: Sequence[datetime]) -> pl.
     return wanted.join(measured, on="close_time", how="inner", maintain_order="left")
 
 
-def _verdicts(rules: tuple[Rule, ...], rows: pl.DataFrame) -> list[tuple[Verdict, ...]]:
-    """Every rule's verdict at every row, as `evaluate` gives it for one."""
-    conditions = [parse(rule.when) for rule in rules]
-    judged = [known_of(rows, condition).to_list() for condition in conditions]
-    figures: list[list[dict[str, float | bool | None]]] = [
-        rows.select(c.names).to_dicts() if c.names else [{} for _ in range(rows.height)]
-        for c in conditions
-    ]
-    return [
-        tuple(
-            Verdict(rule=rule.name, value=judged[j][i], figures=figures[j][i])
-            for j, rule in enumerate(rules)
+def _verdicts(rules: tuple[Rule, ...], rows: pl.DataFrame) -> Iterator[tuple[Verdict, ...]]:
+    """Every rule's verdict at every row, as `evaluate` gives it for one; made when it is asked for."""
+    told = [(rule.name, f"rule {place}", parse(rule.when)) for place, rule in enumerate(rules)]
+    judged = rows.with_columns(known_of(rows, condition).alias(column) for _, column, condition in told)
+    for row in judged.iter_rows(named=True):
+        yield tuple(
+            Verdict(rule=name, value=row[column], figures={said: row[said] for said in condition.names})
+            for name, column, condition in told
         )
-        for i in range(rows.height)
-    ]

@@ -250,8 +250,9 @@ def _remember(case: _Case, status: Status, *, spent: bool) -> RuleMemory:
     """The rule's memory after this review; an unknown verdict changes only what a decider spends."""
     if status == "unknown":
         return replace(case.past, kept=case.past.kept and not spent)
-    return replace(
-        case.past,
+    return RuleMemory(
+        name=case.past.name,
+        when=case.past.when,
         last_known=case.verdict.value,
         kept=status in ("cooling", "blocked"),
         must_enter=status == "waiting",

@@ -47,6 +47,8 @@ def time_column(series: Series) -> str:
 
 def accept(reported: pl.DataFrame, kept: pl.DataFrame, series: Series, bar: str) -> Accepted:
     """The rows of *reported* that are new and possible; what is kept already stays as it is."""
+    if not reported.height:
+        return Accepted(rows=kept.clear(), refused=())
     stamp = time_column(series)
     frame = reported.select(pl.col(name).cast(kind) for name, kind in SCHEMAS[series].items())
     frame = frame.with_columns(fault=_fault(series, bar))

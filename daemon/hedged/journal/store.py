@@ -33,7 +33,7 @@ from hedged.core.record import (
     unpack,
 )
 from hedged.errors import JournalBroken, JournalError
-from hedged.journal import schema
+from hedged.journal import schema, statements
 from hedged.journal.binding import bind, new_epoch, order_id
 from hedged.journal.chain import GENESIS, Row, hash_of
 from hedged.journal.database import guarded, lock_writer, opened, opened_in_memory
@@ -132,8 +132,8 @@ class Journal:
         inputs = record.inputs
         full, policy_body = encode(record), encode(policy).decode()
         with guarded(self.path), self.engine.begin() as connection:
-            known = select(schema.policy.c.digest).filter_by(digest=record.policy_digest)
-            if connection.execute(known).first() is None:
+            known = connection.execute(statements.POLICY, {"digest": record.policy_digest})
+            if known.first() is None:
                 values = {"digest": record.policy_digest, "body": policy_body}
                 connection.execute(insert(schema.policy), values)
             body = self._stored(connection, record, full)
@@ -144,20 +144,14 @@ class Journal:
             names = ("portfolio", "tick_id", "kind", "at", "body")
             values = dict(zip(names, fields, strict=True))
             chain = {"id": row_id + 1, "prev_hash": prev_hash, "hash": linked}
-            connection.execute(insert(schema.record), values | chain)
+            connection.execute(statements.NEW_RECORD, values | chain)
         return linked
 
     def _stored(self, connection: Connection, record: CycleRecord, full: bytes) -> str:
         """The body to store: whole, or for a quiet pass what changed since the last whole one."""
         if not record.quiet:
             return full.decode()
-        rows = schema.record
-        last = connection.execute(
-            select(rows.c.id, rows.c.body)
-            .where(rows.c.portfolio == record.portfolio)
-            .order_by(rows.c.id.desc())
-            .limit(1)
-        ).first()
+        last = connection.execute(statements.LAST, {"portfolio": record.portfolio}).first()
         if last is None:
             return full.decode()
         base_id = base_of(last.body.encode()) or last.id
@@ -166,8 +160,7 @@ class Journal:
 
     def _body(self, connection: Connection, row_id: int) -> str:
         """The stored body of a record whose hash holds: nothing altered is gone on from."""
-        query = select(schema.record).filter_by(id=row_id)
-        found = connection.execute(query).first()
+        found = connection.execute(statements.RECORD, {"id": row_id}).first()
         if found is None:
             raise JournalBroken(f"record {row_id} is missing from {self.path}")
         row = Row(**found._mapping)
@@ -211,11 +204,12 @@ class Journal:
 
     def latest(self, portfolio: str, kind: str | None = None) -> CycleRecord | None:
         """The last record of *portfolio*, or its last review."""
-        table = schema.record
-        query = select(table.c.id).where(table.c.portfolio == portfolio).order_by(table.c.id.desc())
-        query = query if kind is None else query.where(table.c.kind == kind)
+        asked = {"portfolio": portfolio}
+        query = statements.LAST
+        if kind is not None:
+            query, asked = statements.LAST_OF_KIND, asked | {"kind": kind}
         with guarded(self.path), self.engine.connect() as connection:
-            row_id = connection.execute(query.limit(1)).scalar()
+            row_id = connection.execute(query, asked).scalar()
         return None if row_id is None else self.record(row_id)
 
     def memory(self, portfolio: str) -> Memory:
@@ -225,9 +219,8 @@ class Journal:
 
     def policy(self, digest: str) -> Policy:
         """The policy with that digest. Raises `JournalBroken` when it is gone, altered or not one."""
-        query = select(schema.policy.c.body).filter_by(digest=digest)
         with guarded(self.path), self.engine.connect() as connection:
-            body: str | None = connection.execute(query).scalar()
+            body: str | None = connection.execute(statements.POLICY, {"digest": digest}).scalar()
         if body is None or hashlib.sha256(body.encode()).hexdigest() != digest:
             raise JournalBroken(f"the policy {digest[:12]} is missing or was altered")
         try:
@@ -245,23 +238,22 @@ class Journal:
 
     def has(self, portfolio: str, tick_id: str) -> bool:
         """Whether a tick has its record already."""
-        query = select(schema.record.c.id).filter_by(portfolio=portfolio, tick_id=tick_id)
+        asked = {"portfolio": portfolio, "tick_id": tick_id}
         with guarded(self.path), self.engine.connect() as connection:
-            return connection.execute(query).first() is not None
+            return connection.execute(statements.TICK, asked).first() is not None
 
     def last_pass_at(self, portfolio: str) -> datetime | None:
         """When the last pass of *portfolio* was made."""
-        query = select(schema.record.c.at).filter_by(portfolio=portfolio)
         with guarded(self.path), self.engine.connect() as connection:
-            at = connection.execute(query.order_by(schema.record.c.id.desc()).limit(1)).scalar()
-        return None if at is None else datetime.fromisoformat(at)
+            last = connection.execute(statements.LAST, {"portfolio": portfolio}).first()
+        return None if last is None else datetime.fromisoformat(last.at)
 
     def last_review_at(self, portfolio: str) -> datetime | None:
         """The scheduled instant of the last review of *portfolio*."""
-        query = select(schema.record.c.tick_id).filter_by(portfolio=portfolio, kind="review")
+        asked = {"portfolio": portfolio, "kind": "review"}
         with guarded(self.path), self.engine.connect() as connection:
-            last = connection.execute(query.order_by(schema.record.c.id.desc()).limit(1)).scalar()
-        return None if last is None else datetime.fromisoformat(last.partition("@")[2])
+            last = connection.execute(statements.LAST_OF_KIND, asked).first()
+        return None if last is None else datetime.fromisoformat(last.tick_id.partition("@")[2])
 
     def head(self) -> tuple[int, str]:
         """The id and the hash of the last record."""
@@ -313,9 +305,9 @@ class Journal:
 
     def unresolved(self, portfolio: str) -> list[Intent]:
         """The intents whose outcome nobody knows."""
-        query = select(schema.intent).filter_by(portfolio=portfolio, outcome=None)
         with guarded(self.path), self.engine.connect() as connection:
-            return [intent_of(row._mapping) for row in connection.execute(query)]
+            found = connection.execute(statements.UNRESOLVED, {"portfolio": portfolio})
+            return [intent_of(row._mapping) for row in found]
 
     def usage(self, portfolio: str, tick: Tick, now: datetime) -> Usage:
         """
@@ -323,19 +315,15 @@ class Journal:
 
         An order counts with what it filled; one whose outcome is unknown counts whole.
         """
-        table, midnight = schema.intent, now.replace(hour=0, minute=0, second=0, microsecond=0)
-        today = select(table.c.notional, table.c.body, table.c.outcome).where(
-            table.c.portfolio == portfolio, table.c.opened_at >= midnight.isoformat()
-        )
-        orders = (
-            select(table.c.symbol, func.count().label("sent"))
-            .where(table.c.portfolio == portfolio, table.c.tick_id == tick.id)
-            .group_by(table.c.symbol)
-        )
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        today = {"portfolio": portfolio, "since": midnight.isoformat()}
+        this = {"portfolio": portfolio, "tick_id": tick.id}
         with guarded(self.path), self.engine.connect() as connection:
+            sent = connection.execute(statements.SENT_SINCE, today)
+            orders = connection.execute(statements.SENT_BY_SYMBOL, this)
             return Usage(
-                notional_today=sum((used(row._mapping) for row in connection.execute(today)), ZERO),
-                orders={row.symbol: row.sent for row in connection.execute(orders)},
+                notional_today=sum((used(row._mapping) for row in sent), ZERO),
+                orders={row.symbol: row.sent for row in orders},
             )
 
     # Restrictions.
@@ -348,17 +336,14 @@ class Journal:
 
     def restrictions(self, portfolio: str, now: datetime) -> tuple[Restriction, ...]:
         """What restricts *portfolio* (or everything) at *now*."""
-        query = select(schema.restriction.c.body).where(
-            schema.restriction.c.lifted_at.is_(None),
-            schema.restriction.c.scope.in_((portfolio, "all")),
-        )
         with guarded(self.path), self.engine.connect() as connection:
-            bodies = list(connection.execute(query).scalars())
+            found = connection.execute(statements.RESTRICTIONS, {"portfolio": portfolio})
+            bodies = list(found.scalars())
         try:
-            found = [msgspec.json.decode(body, type=Restriction) for body in bodies]
+            standing = [msgspec.json.decode(body, type=Restriction) for body in bodies]
         except msgspec.MsgspecError as error:
             raise JournalBroken(f"a restriction in {self.path} was altered: {error}") from error
-        return tuple(r for r in found if r.until is None or r.until > now)
+        return tuple(r for r in standing if r.until is None or r.until > now)
 
     def lift(self, scope: str, by: str) -> int:
         """Lift every restriction on *scope*; how many there were."""
@@ -373,7 +358,5 @@ class Journal:
 
 
 def _head(connection: Connection) -> tuple[int, str]:
-    table = schema.record
-    query = select(table.c.id, table.c.hash).order_by(table.c.id.desc()).limit(1)
-    row = connection.execute(query).first()
+    row = connection.execute(statements.HEAD).first()
     return (0, GENESIS) if row is None else (row.id, row.hash)

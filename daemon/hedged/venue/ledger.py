@@ -7,6 +7,7 @@ It plays the part of the exchange's database, so it is kept apart from the daemo
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -83,6 +84,10 @@ class Ledger:
     def symbols(self) -> set[str]:
         """Every instrument that was ever traded."""
         return {event.value.symbol for event in self.events if isinstance(event.value, Fill)}
+
+    def since(self, seq: int) -> list[Event]:
+        """The events after *seq*; what lies before is not walked, however long the book is."""
+        return self.events[bisect_right(self.events, seq, key=lambda event: event.seq) :]
 
     def stage(self, kind: Kind, key: str, value: Value) -> Event:
         """Add an event; it is on disk after the next `commit`."""

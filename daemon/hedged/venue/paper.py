@@ -74,7 +74,7 @@ class PaperVenue:
         needed = [s for s in account.instruments if s in self.portfolio.hedges or account.held(s)]
         quotes = tuple(self._quote(symbol, now) for symbol in needed)
         marks = {quote.symbol: quote.mark_price for quote in quotes}
-        events = [event for event in account.ledger.events if event.seq > after]
+        events = account.ledger.since(after)
         values = [event.value for event in events]
         return Snapshot(
             at=now,

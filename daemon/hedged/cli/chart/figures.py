@@ -325,18 +325,18 @@ def _line(past: _Past, line: Line, end: int, *, broken: bool) -> LineShown:
 
 def _reviews(rehearsal: Rehearsal, start: datetime) -> Iterator[ReviewShown]:
     bars = rehearsal.rows["open_time"].to_list()
+    names = [rule.name for rule in rehearsal.rules]
     for bar, review in zip(bars, rehearsal.reviews, strict=True):
         if bar >= start:
-            judged = review.judgement
             yield ReviewShown(
                 at=review.at,
                 bar=bar,
-                goal_before=judged.goal_before,
-                goal_ratio=judged.goal_ratio,
-                decider=judged.decider,
-                because=judged.because,
-                verdicts={line.rule: line.value for line in judged.rules},
-                statuses={line.rule: line.status for line in judged.rules},
+                goal_before=review.goal_before,
+                goal_ratio=review.goal_ratio,
+                decider=review.decider,
+                because=review.because,
+                verdicts=dict(zip(names, review.values, strict=True)),
+                statuses=dict(zip(names, review.statuses, strict=True)),
             )
 
 

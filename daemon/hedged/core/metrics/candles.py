@@ -60,6 +60,10 @@ def star(columns: Columns, side: Side) -> Array:
     of the range; so the long one takes 57% of the range or more. TA-Lib's want a gap to the bar
     before, which doesn't occur where a bar opens at the last close.
     """
+    return columns.once(("star", side), lambda: _star(columns, side))
+
+
+def _star(columns: Columns, side: Side) -> Array:
     opened, high, low, close = (columns[name] for name in _OHLC)
     top, bottom = np.maximum(opened, close), np.minimum(opened, close)
     upper, lower = high - top, bottom - low

@@ -6,13 +6,12 @@ Enters the pivots and the average true range; leaves at every bar the levels aro
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hedged.core.metrics.columns import Array, Columns, Indices
+from hedged.core.metrics.columns import Array, Columns, Indices, bisected
 from hedged.core.metrics.pivots import atr, pivots
 
 LEVEL_BARS = 250
@@ -31,6 +30,8 @@ TOUCHES_MIN = 2
 
 MAJOR_TOUCHES = 3
 """Pivots that make a level a major one."""
+
+_BLOCK = 2048  # epochs at a time: their pivots are a table that should stay in the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -114,87 +115,108 @@ def levels_at(columns: Columns, bar: int) -> tuple[Level, ...]:
     )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Epochs:
-    """Spans of bars through which the set of pivots stays the same; each has its levels."""
+    """
+    Spans of bars through which the set of pivots stays the same, by the bar at which each begins.
 
-    start: list[int] = field(default_factory=lambda: [0])
-    end: list[int] = field(default_factory=lambda: [0])  # where an epoch's levels end in prices
-    prices: list[float] = field(default_factory=list)
-    touches: list[int] = field(default_factory=list)
-    first: list[int] = field(default_factory=list)
+    Those of epoch i are ``pivots[first[i]:last[i]]``; *opening* is the epoch that began its stretch.
+    """
 
-    def add(self, start: int, clusters: list[tuple[float, int, int]]) -> None:
-        self.start.append(start)
-        self.prices += [price for price, _, _ in clusters]
-        self.touches += [touches for _, touches, _ in clusters]
-        self.first += [first for _, _, first in clusters]
-        self.end.append(len(self.prices))
+    start: Indices
+    first: Indices
+    last: Indices
+    tolerance: Array
+    opening: Indices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Clusters:
+    """Clusters of pivots: their mean *price*, and the place of the lowest in its *epoch*, by price."""
+
+    epoch: Indices
+    price: Array
+    size: Array
+    first: Indices
 
 
 def _levels(columns: Columns) -> Levels:
-    epochs, known = _Epochs(), np.zeros(len(columns), dtype=bool)
-    for stretch in columns.stretches():
-        first = _add_epochs(epochs, columns, stretch)
-        known[first : stretch.stop] = True
-    epoch = np.searchsorted(np.array(epochs.start), np.arange(len(columns)), side="right") - 1
-    ends = np.array(epochs.end, dtype=np.intp)
-    low, high = ends[np.maximum(epoch - 1, 0)], ends[epoch]
-    spans = list(zip(columns["close"].tolist(), low.tolist(), high.tolist(), strict=True))
-    prices = epochs.prices
-    above = [bisect_left(prices, close, first, last) for close, first, last in spans]
-    below = [bisect_right(prices, close, first, last) - 1 for close, first, last in spans]
+    epochs = _epochs(columns)
+    clusters = _clusters(epochs, pivots(columns).price)
+    prices, count = clusters.price, np.bincount(clusters.epoch, minlength=len(epochs.start))
+    ends = np.cumsum(count)
+    begins = ends - count
+    epoch = np.repeat(np.arange(len(ends)), np.diff(np.append(epochs.start, len(columns))))
+    low, high, close = begins[epoch], ends[epoch], columns["close"]
     return Levels(
-        prices=np.array(prices, dtype=np.float64),
-        touches=np.array(epochs.touches, dtype=np.float64),
-        first=np.array(epochs.first, dtype=np.int64),
+        prices=prices,
+        touches=clusters.size,
+        first=clusters.first,
         low=low,
         high=high,
-        above=np.array(above, dtype=np.intp),
-        below=np.array(below, dtype=np.intp),
-        known=known,
+        above=bisected(low, high, lambda place: prices[place] < close),
+        below=bisected(low, high, lambda place: prices[place] <= close) - 1,
+        known=np.isfinite(close) & (ends > begins[epochs.opening])[epoch],
     )
 
 
-def _add_epochs(epochs: _Epochs, columns: Columns, stretch: slice) -> int:
-    """Append the epochs of one stretch; the bar of its first level, or its end without one."""
-    found, ranges = pivots(columns), atr(columns)
-    mine = slice(*np.searchsorted(found.known_at, (stretch.start, stretch.stop)))
-    enters, prices = found.known_at[mine].tolist(), found.price[mine].tolist()
-    leaves = [bar + LEVEL_BARS for bar in enters]
-    counted: list[float] = []
-    entered = left = 0
-    first = int(stretch.stop)
-    epochs.add(stretch.start, [])
-    for bar in sorted({*enters, *(bar for bar in leaves if bar < stretch.stop)}):
-        while entered < len(enters) and enters[entered] <= bar:
-            insort(counted, prices[entered])
-            entered += 1
-        while left < entered and leaves[left] <= bar:
-            del counted[bisect_left(counted, prices[left])]
-            left += 1
-        clusters = _clusters(counted, CLUSTER_ATR * float(ranges[bar]))
-        epochs.add(bar, clusters)
-        first = min(first, bar) if clusters else first
-    return first
+def _epochs(columns: Columns) -> _Epochs:
+    """An epoch begins with a stretch, with no pivot, and where a pivot enters or leaves within one."""
+    enters = pivots(columns).known_at
+    opens, stops = np.array([(0, 0), *((s.start, s.stop) for s in columns.stretches())]).T
+    leaves = enters + LEVEL_BARS
+    leaves = leaves[leaves < stops[np.searchsorted(opens, enters, side="right") - 1]]
+    begins = np.zeros(len(columns) + 1, dtype=np.bool_)
+    begins[np.concatenate([opens, enters, leaves])] = True
+    start = np.flatnonzero(begins)
+    opened = opens[np.searchsorted(opens, start, side="right") - 1]
+    since = np.maximum(start - LEVEL_BARS, opened)  # no pivot is confirmed by a stretch's first bar
+    return _Epochs(
+        start=start,
+        first=np.searchsorted(enters, since, side="right"),
+        last=np.searchsorted(enters, start, side="right"),
+        tolerance=CLUSTER_ATR * np.append(atr(columns), np.nan)[start],
+        opening=np.searchsorted(start, opened),
+    )
 
 
-def _clusters(prices: list[float], tolerance: float) -> list[tuple[float, int, int]]:
+def _clusters(epochs: _Epochs, prices: Array) -> _Clusters:
     """
-    Mean, size and first place of the clusters of *prices*, ascending, of `TOUCHES_MIN` or more.
+    Every cluster of `TOUCHES_MIN` pivots or more; by epoch, and in it by price.
 
-    A *tolerance* that is NaN, in the warm-up of the range, leaves every pivot alone: no level.
+    A tolerance that is NaN, in the warm-up of the range, leaves every pivot alone: no level.
     """
-    found: list[tuple[float, int, int]] = []
-    total, size = 0.0, 0
-    for place, price in enumerate(prices):
-        if size and price - total / size <= tolerance:
-            total += price
-            size += 1
-            continue
-        if size >= TOUCHES_MIN:
-            found.append((total / size, size, place - size))
-        total, size = price, 1
-    if size >= TOUCHES_MIN:
-        found.append((total / size, size, len(prices) - size))
-    return found
+    found = [
+        _clusters_from(epochs, prices, slice(first, first + _BLOCK))
+        for first in range(0, len(epochs.start), _BLOCK)
+    ]
+    return _Clusters(
+        epoch=np.concatenate([part.epoch for part in found]),
+        price=np.concatenate([part.price for part in found]),
+        size=np.concatenate([part.size for part in found]),
+        first=np.concatenate([part.first for part in found]),
+    )
+
+
+def _clusters_from(epochs: _Epochs, prices: Array, mine: slice) -> _Clusters:
+    """The clusters of some epochs: one pivot of each is looked at, then the next of each."""
+    first, last, tolerance = epochs.first[mine], epochs.last[mine], epochs.tolerance[mine]
+    place = first[:, None] + np.arange(int(np.max(last - first)) + 1)
+    padded = np.append(prices, np.inf)  # there is one at every end, and it closes the last cluster
+    table = np.sort(padded[np.where(place < last[:, None], place, -1)], axis=1).T.copy()
+    means, sizes = np.empty_like(table), np.empty_like(table)
+    total, size = np.zeros(len(first)), np.zeros(len(first))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for rank, price in enumerate(table):
+            mean = total / size
+            joins = price - mean <= tolerance
+            means[rank], sizes[rank] = mean, np.where(joins, 0, size)
+            total, size = np.where(joins, total, 0) + price, np.where(joins, size, 0) + 1
+    epoch, after = np.nonzero(sizes.T >= TOUCHES_MIN)
+    counted = sizes[after, epoch]
+    return _Clusters(
+        epoch=epoch + mine.start,
+        price=means[after, epoch],
+        size=counted,
+        first=after - counted.astype(np.int64),
+    )

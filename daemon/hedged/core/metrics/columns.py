@@ -14,6 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+_CELLS = 100_000  # bars after events that are looked at in one go
+
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 T = TypeVar("T")
@@ -46,6 +48,10 @@ class Columns:
         for start, end in zip(edges[::2], edges[1::2], strict=True):
             yield slice(int(start), int(end))
 
+    def evaluated(self, expression: pl.Expr) -> Array:
+        """The column that *expression* gives over the grid."""
+        return as_array(self.rows.select(expression).to_series())
+
     def empty(self) -> Array:
         """A column without any value."""
         return np.full(len(self), np.nan)
@@ -67,23 +73,40 @@ def within_last(events: Array, n: int) -> Array:
     Kleene's or: 1 when one is known to be true; otherwise NaN when one is unknown, the bars before
     the first included; otherwise 0.
     """
-    bar = np.arange(events.size)
-    happened = np.maximum.accumulate(np.where(events == 1, bar, -n))
-    unknown = np.maximum.accumulate(np.where(np.isnan(events), bar, -1))
-    return np.where(bar - happened < n, 1.0, np.where(bar - unknown < n, np.nan, 0.0))
+    unknown = _any_of_last(np.isnan(events), n)
+    unknown[: n - 1] = True
+    return np.where(_any_of_last(events == 1, n), 1.0, np.where(unknown, np.nan, 0.0))
 
 
-def within_last_while(events: Array, n: int, holds: Callable[[int, slice], NDArray[np.bool_]]) -> Array:
+def _any_of_last(flags: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
+    """Whether any of the last *n* flags, or of those there are, is set."""
+    count = np.cumsum(flags, dtype=np.int32)
+    count[n:] -= count[:-n].copy()
+    return count > 0
+
+
+Holds = Callable[[Indices, Indices], NDArray[np.bool_]]
+"""
+Takes the bar of an event, and the bars from it on; says at which of these the event holds.
+
+Of many events at once, too: a column of their bars, and a row of bars of each.
+"""
+
+
+def within_last_while(events: Array, n: int, holds: Holds) -> Array:
     """
     As `within_last`, of events that can be undone: one counts at a bar only if it holds there still.
 
-    *holds* takes the bar of an event and the slice of bars that begins with it, and says at which of
-    these it does. An event that does not hold is known to be false there.
+    An event that does not hold is known to be false there.
     """
     found = within_last(np.where(events == 1, 0.0, events), n)
-    for bar in np.flatnonzero(events == 1).tolist():
-        later = slice(bar, bar + n)
-        found[later][holds(bar, later)] = 1.0
+    happened = np.flatnonzero(events == 1)
+    at_once = max(1, _CELLS // n)
+    for first in range(0, len(happened), at_once):
+        bar = happened[first : first + at_once, None]
+        later = bar + np.arange(n)
+        held = holds(bar, np.minimum(later, len(events) - 1)) & (later < len(events))
+        found[later[held]] = 1.0
     return found
 
 
@@ -101,9 +124,33 @@ def painted(start: Indices, stop: Indices, size: int) -> Indices:
     """
     For each of *size* bars the last i with ``start[i] <= bar < stop[i]``, or -1 without one.
 
-    Listed from worst to best, that is the best of what stands at each bar.
+    Listed from worst to best, that is the best of what stands at each bar. A span is put down as
+    the two longest powers of two that cover it, from its start and up to its stop; from the longest
+    power on, each then hands down to its halves. So the cost is that of the bars and of the spans,
+    whatever their lengths.
     """
+    stop = np.minimum(stop, size)
+    spans = np.flatnonzero(start < stop)
+    start, stop = start[spans], stop[spans]
+    power = np.frexp(stop - start)[1] - 1
     found = np.full(size, -1, dtype=np.int64)
-    for i, (first, end) in enumerate(zip(start.tolist(), stop.tolist(), strict=True)):
-        found[first:end] = i
+    for exponent in range(int(np.max(power, initial=0)), -1, -1):
+        length, mine = 1 << exponent, np.flatnonzero(power == exponent)
+        np.maximum.at(found, start[mine], spans[mine])
+        np.maximum.at(found, stop[mine] - length, spans[mine])
+        half = length // 2  # 0 for the last: a bar hands nothing down
+        found[half:] = np.maximum(found[half:], found[: size - half])
     return found
+
+
+def bisected(low: Indices, high: Indices, passed: Callable[[Indices], NDArray[np.bool_]]) -> Indices:
+    """
+    Row by row the first place in ``low:high`` that is not *passed*, or *high* when all are.
+
+    *passed* tells of one place a row: true up to some place of the row, and false from there on.
+    """
+    for _ in range(int(np.max(high - low, initial=0)).bit_length()):
+        middle = (low + high) // 2
+        beyond = (low < high) & passed(np.minimum(middle, high - 1))
+        low, high = np.where(beyond, middle + 1, low), np.where(beyond, high, middle)
+    return low

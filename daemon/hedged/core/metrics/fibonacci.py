@@ -18,8 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
+from hedged.core.metrics import windows
 from hedged.core.metrics.columns import Array, Columns, Indices, painted
 from hedged.core.metrics.pivots import atr, pivots
 from hedged.core.metrics.vocabulary import Signal, column_metric
@@ -88,17 +88,16 @@ def holds(columns: Columns, ratio: float, n: int) -> Array:
     fails *below* a level of a down-swing is never a hold. Without a swing nothing holds: 0.
     """
     price, known = level(columns, ratio), _seen(columns)
-    nearest = _lowest(columns["low"] - TOLERANCE * atr(columns), n)
-    lowest_close = _lowest(columns["close"], n)
+    nearest, lowest_close = columns.once(("fib_lows", n), lambda: _lowest(columns, n))
     held = ((nearest <= price) & (lowest_close > price)).astype(np.float64)
     held[~known | np.isnan(nearest) | np.isnan(lowest_close)] = np.nan
     return held
 
 
-def _lowest(figures: Array, n: int) -> Array:
-    """The least of the last *n*, NaN when one of them is."""
-    column = pl.Series(figures).fill_nan(None)
-    return column.rolling_min(n).fill_null(np.nan).to_numpy()
+def _lowest(columns: Columns, n: int) -> tuple[Array, Array]:
+    """Of the last *n* bars the least low, less its tolerance, and the least close; NaN over a gap."""
+    reach = columns["low"] - TOLERANCE * atr(columns)
+    return windows.rolled(np.minimum, reach, n), windows.rolled(np.minimum, columns["close"], n)
 
 
 def _told(ratio: float) -> str:

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hedged.core.metrics import windows
-from hedged.core.metrics.columns import Array, Columns
+from hedged.core.metrics.columns import Array, Columns, within_last
 from hedged.core.metrics.vocabulary import Signal, column_metric, metric
 
 YEAR_HOURS = 365 * 24
@@ -103,7 +103,7 @@ def funding_run(columns: Columns, _n: int, _signal: Signal) -> Array:
 )  # fmt: skip
 def funding_turns_negative(columns: Columns, n: int, _signal: Signal) -> Array:
     rate = windows.at_bars(columns, "funding_rate")
-    return windows.any_of(_turns(_state(rate < 0, rate)), n)
+    return within_last(_turns(_state(rate < 0, rate)), n)
 
 
 @column_metric(
@@ -115,7 +115,7 @@ def funding_turns_negative(columns: Columns, n: int, _signal: Signal) -> Array:
 )  # fmt: skip
 def funding_turns_positive(columns: Columns, n: int, _signal: Signal) -> Array:
     rate = windows.at_bars(columns, "funding_rate")
-    return windows.any_of(_turns(_state(rate > 0, rate)), n)
+    return within_last(_turns(_state(rate > 0, rate)), n)
 
 
 def _state(held: NDArray[np.bool_], of: Array) -> Array:

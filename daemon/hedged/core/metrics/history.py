@@ -7,6 +7,7 @@ that a gap is a row of nulls and no window can silently span it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -105,7 +106,10 @@ def grid(history: History, until: datetime) -> pl.DataFrame:
     rows = bars.with_columns(
         close_time=pl.col("open_time") + step, stretch=pl.col("close").is_null().cum_sum()
     ).with_columns(bars_in_stretch=pl.col("close").cum_count().over("stretch"))
-    rows = rows.join(history.beside, on="open_time", how="left", maintain_order="left")
+    if history.beside.height:
+        rows = rows.join(history.beside, on="open_time", how="left", maintain_order="left")
+    else:
+        rows = rows.with_columns(_nulls(name for name in BESIDE if name != "open_time"))
     rows = _as_known(rows, history.funding, "funding_interval")
     rows = _as_known(rows, history.funding_next, "funding_next_interval")
     return _as_known(rows, history.open_interest, "open_interest_interval")
@@ -116,7 +120,7 @@ def _as_known(rows: pl.DataFrame, series: pl.DataFrame, interval: str) -> pl.Dat
     named = series.rename({"interval_hours": interval}).set_sorted("at")
     values = [name for name in named.columns if name != "at"]
     if not named.height:  # what nobody recorded, as mostly the running rate, need not be looked for
-        return rows.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in values)
+        return rows.with_columns(_nulls(values))
     joined = rows.set_sorted("close_time").join_asof(
         named, left_on="close_time", right_on="at", strategy="backward", coalesce=False
     )
@@ -124,3 +128,7 @@ def _as_known(rows: pl.DataFrame, series: pl.DataFrame, interval: str) -> pl.Dat
     fresh = age <= INTERVALS_MAX * HOUR_MICROSECONDS * pl.col(interval)
     kept = [pl.when(fresh).then(pl.col(name)).alias(name) for name in values]
     return joined.with_columns(kept).drop("at")
+
+
+def _nulls(names: Iterable[str]) -> list[pl.Expr]:
+    return [pl.lit(None, dtype=pl.Float64).alias(name) for name in names]

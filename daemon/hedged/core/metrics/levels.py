@@ -7,16 +7,17 @@ breaks of the nearest, and tests of the nearest major one, as events with a wind
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hedged.core.metrics import windows
 from hedged.core.metrics.clusters import LEVEL_BARS, MAJOR_TOUCHES, levels
 from hedged.core.metrics.columns import (
     Array,
     Columns,
+    Holds,
     Indices,
     both,
     events_of,
@@ -173,8 +174,8 @@ def major_tests(columns: Columns, side: Side) -> Array:
 def major_test_bars(columns: Columns, side: Side, at: int) -> tuple[int, ...]:
     """The bars up to *at* that tested a major level of *side* which has not been passed by *at*."""
     holds = _not_passed(columns, side)
-    tested = np.flatnonzero(major_tests(columns, side)[: at + 1] == 1).tolist()
-    return tuple(bar for bar in tested if holds(bar, slice(bar, at + 1))[-1])
+    tested = np.flatnonzero(major_tests(columns, side)[: at + 1] == 1)
+    return tuple(int(bar) for bar in tested if holds(np.array([bar]), np.arange(bar, at + 1))[-1])
 
 
 def _tests(columns: Columns, side: Side, level: Array, span: int) -> Array:
@@ -183,7 +184,7 @@ def _tests(columns: Columns, side: Side, level: Array, span: int) -> Array:
     extreme = side * columns["high" if side == RESISTANCE else "low"]
     reached = np.maximum.reduce([before(extreme, k) for k in range(span)])
     # A level is younger than the first range, so these bars are of its stretch.
-    came = np.maximum.reduce([before(close, span + k) for k in range(APPROACH_BARS)])
+    came = before(windows.rolled(np.maximum, close, APPROACH_BARS), span)
     stayed = np.maximum(came, close) <= side * level
     return events_of((reached >= side * level - near) & stayed, _judged(columns, span))
 
@@ -192,14 +193,14 @@ def _major(columns: Columns, side: Side, n: int) -> Array:
     return within_last_while(major_tests(columns, side), n, _not_passed(columns, side))
 
 
-def _not_passed(columns: Columns, side: Side) -> Callable[[int, slice], NDArray[np.bool_]]:
+def _not_passed(columns: Columns, side: Side) -> Holds:
     """
     Says up to where no close since a bar is beyond the major level that stood before it.
 
     What price passed and fell back through is no level that it came to from below.
     """
     level, close = side * before(major_price(columns, side)), side * columns["close"]
-    return lambda bar, later: np.maximum.accumulate(close[later]) <= level[bar]
+    return lambda bar, later: np.maximum.accumulate(close[later], axis=-1) <= level[bar]
 
 
 def _level_before(columns: Columns, side: Side, span: int = 1) -> Array:

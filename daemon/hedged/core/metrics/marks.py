@@ -8,7 +8,6 @@ five classic pivot points.
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 
 from hedged.core.metrics.columns import Array, Columns, both, events_of, within_last
 from hedged.core.metrics.history import bar_seconds
@@ -24,13 +23,8 @@ WEEK_SECONDS = 7 * DAY_SECONDS
 # ---- the all-time high
 
 
-def _evaluated(columns: Columns, expression: pl.Expr) -> Array:
-    found = columns.rows.select(expression.cast(pl.Float64).fill_null(np.nan)).to_series()
-    return np.asarray(found.to_numpy(), dtype=np.float64)
-
-
 def _above_ath(columns: Columns, signal: Signal) -> Array:
-    prior, close = _evaluated(columns, ath(0, signal)), columns["close"]
+    prior, close = ath(columns, 0, signal), columns["close"]
     return events_of(close > prior, np.isfinite(prior) & np.isfinite(close))
 
 
@@ -49,7 +43,7 @@ def breaks_ath(columns: Columns, n: int, signal: Signal) -> Array:
     f" [signal] ath_volume_ratio ({ATH_VOLUME_RATIO})",
 )  # fmt: skip
 def breaks_ath_volume(columns: Columns, n: int, signal: Signal) -> Array:
-    ratio = _evaluated(columns, volume_ratio(VOLUME_BARS, signal))
+    ratio = columns.evaluated(volume_ratio(VOLUME_BARS, signal))
     heavy = events_of(ratio > float(signal.ath_volume_ratio), np.isfinite(ratio))
     return within_last(both(_above_ath(columns, signal), heavy), n)
 

@@ -46,11 +46,7 @@ def measure(history: History, names: Iterable[str], signal: Signal, until: datet
     metrics = [column_of(name) for name in sorted({*ALWAYS, *names})]
     rows = grid(history, until)
     columns_of = Columns(rows)
-    kept = pl.col("close").is_not_null()  # on a bar that is missing nothing is known
-    columns = [
-        pl.when(kept).then(metric.expression(columns_of, signal)).alias(metric.name)
-        for metric in metrics
-    ]
+    columns = [metric.expression(columns_of, signal) for metric in metrics]
     missing = pl.col("close").is_null().cum_sum().alias("bars_missing")
     return rows.select("open_time", "close_time", missing, *columns)
 

@@ -21,8 +21,8 @@ OF = "log returns of the present holdings, at today's quantities, and of the leg
     formula=f"covariance / variance of the hedge; {OF}",
 )  # fmt: skip
 def portfolio_beta(columns: Columns, n: int, _signal: Signal) -> Array:
-    held, hedge = _returns(columns)
-    return _ratio(_covariance(held, hedge, n), _covariance(hedge, hedge, n))
+    _, hedge, both = _covariances(columns, n)
+    return _ratio(both, hedge)
 
 
 @column_metric(
@@ -30,9 +30,8 @@ def portfolio_beta(columns: Columns, n: int, _signal: Signal) -> Array:
     formula=f"covariance / (both standard deviations); {OF}",
 )  # fmt: skip
 def portfolio_correlation(columns: Columns, n: int, _signal: Signal) -> Array:
-    held, hedge = _returns(columns)
-    own, other = _covariance(held, held, n), _covariance(hedge, hedge, n)
-    return np.clip(_ratio(_covariance(held, hedge, n), np.sqrt(own * other)), -1, 1)
+    held, hedge, both = _covariances(columns, n)
+    return np.clip(_ratio(both, np.sqrt(held * hedge)), -1, 1)
 
 
 @column_metric(
@@ -63,10 +62,16 @@ def _returns(columns: Columns) -> tuple[Array, Array]:
     return columns.once("portfolio returns", made)
 
 
-def _covariance(a: Array, b: Array, n: int) -> Array:
-    square = windows.mean(a * b, n)
-    found = square - windows.mean(a, n) * windows.mean(b, n)
-    return _varying(found, square) if a is b else found
+def _covariances(columns: Columns, n: int) -> tuple[Array, Array, Array]:
+    """Variances of the returns of the holdings and of the hedge, and their covariance."""
+
+    def made() -> tuple[Array, Array, Array]:
+        held, hedge = _returns(columns)
+        x, y = windows.mean(held, n), windows.mean(hedge, n)
+        xx, yy, xy = (windows.mean(of, n) for of in (held * held, hedge * hedge, held * hedge))
+        return _varying(xx - x * x, xx), _varying(yy - y * y, yy), xy - x * y
+
+    return columns.once(("portfolio covariances", n), made)
 
 
 def _varying(variance: Array, square: Array) -> Array:

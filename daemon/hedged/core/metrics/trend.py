@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from hedged.core.metrics import price
-from hedged.core.metrics.columns import Array, Columns, as_array, within_last
+from hedged.core.metrics.columns import Array, Columns, within_last
 from hedged.core.metrics.pivots import wilder_atr
 from hedged.core.metrics.vocabulary import Signal, column_metric, metric, pair_metric
 
@@ -20,7 +20,7 @@ from hedged.core.metrics.vocabulary import Signal, column_metric, metric, pair_m
     formula="within the last n bars close < sma_m, and on the bar before close >= sma_m",
 )  # fmt: skip
 def breaks_below_sma(columns: Columns, m: int, n: int, signal: Signal) -> Array:
-    return within_last(_crossed(columns["close"], _average(columns, price.sma(m, signal))), n)
+    return within_last(_crossed(columns["close"], _sma(columns, m, signal)), n)
 
 
 @pair_metric(
@@ -28,7 +28,7 @@ def breaks_below_sma(columns: Columns, m: int, n: int, signal: Signal) -> Array:
     formula="within the last n bars close > sma_m, and on the bar before close <= sma_m",
 )  # fmt: skip
 def breaks_above_sma(columns: Columns, m: int, n: int, signal: Signal) -> Array:
-    return within_last(_crossed(-columns["close"], -_average(columns, price.sma(m, signal))), n)
+    return within_last(_crossed(-columns["close"], -_sma(columns, m, signal)), n)
 
 
 @pair_metric(
@@ -36,7 +36,7 @@ def breaks_above_sma(columns: Columns, m: int, n: int, signal: Signal) -> Array:
     formula="within the last n bars close < ema_m, and on the bar before close >= ema_m",
 )  # fmt: skip
 def breaks_below_ema(columns: Columns, m: int, n: int, signal: Signal) -> Array:
-    return within_last(_crossed(columns["close"], _average(columns, price.ema(m, signal))), n)
+    return within_last(_crossed(columns["close"], price.ema(columns, m, signal)), n)
 
 
 @pair_metric(
@@ -44,7 +44,7 @@ def breaks_below_ema(columns: Columns, m: int, n: int, signal: Signal) -> Array:
     formula="within the last n bars close > ema_m, and on the bar before close <= ema_m",
 )  # fmt: skip
 def breaks_above_ema(columns: Columns, m: int, n: int, signal: Signal) -> Array:
-    return within_last(_crossed(-columns["close"], -_average(columns, price.ema(m, signal))), n)
+    return within_last(_crossed(-columns["close"], -price.ema(columns, m, signal)), n)
 
 
 @metric(
@@ -80,8 +80,8 @@ def atr(columns: Columns, n: int, _signal: Signal) -> Array:
     return wilder_atr(columns, n)
 
 
-def _average(columns: Columns, expression: pl.Expr) -> Array:
-    return as_array(columns.rows.select(expression).to_series())
+def _sma(columns: Columns, n: int, signal: Signal) -> Array:
+    return columns.once(("sma", n), lambda: columns.evaluated(price.sma(n, signal)))
 
 
 def _crossed(close: Array, line: Array) -> Array:

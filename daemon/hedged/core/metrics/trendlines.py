@@ -35,14 +35,21 @@ broken before b is confirmed, and the lines that are left are painted from worst
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from hedged.core.metrics.columns import Array, Columns, Indices, painted, within_last_while
+from hedged.core.metrics.columns import (
+    Array,
+    Columns,
+    Holds,
+    Indices,
+    bisected,
+    painted,
+    within_last_while,
+)
 from hedged.core.metrics.pivots import atr, pivots
 from hedged.core.metrics.vocabulary import Signal, column_metric
 
@@ -51,7 +58,8 @@ PIVOTS_MAX = 40
 SPAN_MIN = 20
 TOLERANCE = 0.5
 
-_BLOCK = 2048  # pivots at a time: their running minima are a table of LOOKBACK columns
+# Pivots at a time: their running minima are a table of LOOKBACK columns, which should fit the cache.
+_BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +70,7 @@ class _Sketch:
     known_at: Indices
     price: Array
     slack: Array  # at each pivot, in price
-    floor: Array  # at each bar, the highest line that its close leaves whole
+    floor: Array  # at each bar, the highest line that its close leaves whole; NaN in a gap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,8 +168,8 @@ def break_bars(columns: Columns, at: int, *, ascending: bool) -> tuple[int, ...]
     """The bars up to *at* that broke the line of the bar before, and whose breaks hold at *at*."""
     sign = 1 if ascending else -1
     holds = _beyond(columns, sign)
-    broken = np.flatnonzero(_break_events(columns, sign)[: at + 1] == 1).tolist()
-    return tuple(bar for bar in broken if holds(bar, slice(bar, at + 1))[-1])
+    broken = np.flatnonzero(_break_events(columns, sign)[: at + 1] == 1)
+    return tuple(int(bar) for bar in broken if holds(np.array([bar]), np.arange(bar, at + 1))[-1])
 
 
 def _sketch(columns: Columns, sign: int) -> _Sketch:
@@ -179,8 +187,11 @@ def _sketch(columns: Columns, sign: int) -> _Sketch:
 
 def _unbroken(sketch: _Sketch) -> _Lines:
     """Every line that is still whole when its second pivot is confirmed."""
+    # Nobody knows whether a line was broken in a gap.
+    floor = np.where(np.isnan(sketch.floor), -np.inf, sketch.floor)
+    floors = sliding_window_view(np.append(floor, np.full(LOOKBACK, -np.inf)), LOOKBACK - 1)
     blocks = [
-        _unbroken_from(sketch, np.arange(first, min(first + _BLOCK, len(sketch.bar))))
+        _unbroken_from(sketch, floors, np.arange(first, min(first + _BLOCK, len(sketch.bar))))
         for first in range(0, max(len(sketch.bar), 1), _BLOCK)
     ]
     return _Lines(
@@ -191,36 +202,33 @@ def _unbroken(sketch: _Sketch) -> _Lines:
     )
 
 
-def _unbroken_from(sketch: _Sketch, first: Indices) -> _Lines:
+def _unbroken_from(sketch: _Sketch, floors: Array, first: Indices) -> _Lines:
     """The lines that begin at the pivots *first*, found for all of them at once."""
-    count = len(sketch.bar)
-    steepest = _steepest(sketch, first)
-    away = np.arange(1, PIVOTS_MAX)
-    a, b = np.repeat(first, len(away)), (first[:, None] + away).ravel()
-    row = np.repeat(np.arange(len(first)), len(away))
-    paired = b < count
-    a, b, row = a[paired], b[paired], row[paired]
+    steepest = _steepest(sketch, floors, first)
+    near = np.searchsorted(sketch.bar, sketch.bar[first] + LOOKBACK) - first
+    away = np.arange(1, min(PIVOTS_MAX, int(np.max(near, initial=1))))
+    a, b = first[:, None], first[:, None] + away
+    paired, b = b < len(sketch.bar), np.minimum(b, len(sketch.bar) - 1)
     rise = sketch.price[b] - sketch.price[a]
-    slope = rise / (sketch.bar[b] - sketch.bar[a])
+    with np.errstate(invalid="ignore"):  # the last pivot beside itself is no pair
+        slope = rise / (sketch.bar[b] - sketch.bar[a])
     # A line stands at t when it is whole through t - 1: what must hold when b is confirmed.
     column = sketch.known_at[b] - 2 - sketch.bar[a]
-    seen = (rise > sketch.slack[a] + sketch.slack[b]) & (column < LOOKBACK - 1)
-    a, b, row, slope, column = a[seen], b[seen], row[seen], slope[seen], column[seen]
+    seen = paired & (rise > sketch.slack[a] + sketch.slack[b]) & (column < LOOKBACK - 1)
+    row, b, slope, column = np.nonzero(seen)[0], b[seen], slope[seen], column[seen]
     whole = slope <= steepest[row, column]
-    a, b, row, slope = a[whole], b[whole], row[whole], slope[whole]
-    breaks = np.count_nonzero(steepest[row] >= slope[:, None], axis=1)
-    end = np.minimum(sketch.bar[a] + 1 + breaks, sketch.bar[a] + LOOKBACK - 1)
-    return _Lines(a=a, b=b, slope=slope, end=end)
+    row, b, slope = row[whole], b[whole], slope[whole]
+    through, limits = LOOKBACK - 1, steepest.ravel()
+    broken = bisected(row * through, (row + 1) * through, lambda place: limits[place] >= slope)
+    bars = np.minimum(broken - row * through + 1, through)
+    return _Lines(a=first[row], b=b, slope=slope, end=sketch.bar[first[row]] + bars)
 
 
-def _steepest(sketch: _Sketch, first: Indices) -> Array:
+def _steepest(sketch: _Sketch, floors: Array, first: Indices) -> Array:
     """For each pivot the steepest slope left whole by the bars after it, through each of them."""
-    away = np.arange(1, LOOKBACK)
-    beyond = np.concatenate([sketch.floor, np.full(LOOKBACK, np.nan)])
-    floors = sliding_window_view(beyond, LOOKBACK - 1)[sketch.bar[first] + 1]
-    slopes = (floors - sketch.price[first, None]) / away
-    slopes[np.isnan(slopes)] = -np.inf  # nobody knows whether a line was broken in a gap
-    return np.minimum.accumulate(slopes, axis=1)
+    slopes = floors[sketch.bar[first] + 1] - sketch.price[first, None]
+    slopes /= np.arange(1, LOOKBACK)
+    return np.minimum.accumulate(slopes, axis=1, out=slopes)
 
 
 def _ranked(sketch: _Sketch, lines: _Lines) -> tuple[Indices, Indices, Indices, Indices]:
@@ -248,7 +256,9 @@ def _ranked(sketch: _Sketch, lines: _Lines) -> tuple[Indices, Indices, Indices, 
         piece = np.column_stack([alive, known[c], stop, touches[alive], span])
         pieces.append(piece[(c >= b) & (span >= SPAN_MIN)])
     line, start, stop, touched_by, span = np.concatenate(pieces).T
-    order = np.lexsort((lines.a[line], lines.b[line], span, touched_by))
+    # One number a piece: touches, then span, then b, then a. The pieces of a line may be equal.
+    newest = lines.b[line] * PIVOTS_MAX - (lines.b[line] - lines.a[line])
+    order = np.argsort((touched_by * LOOKBACK + span) * (count * PIVOTS_MAX) + newest)
     return line[order], start[order], stop[order], touched_by[order]
 
 
@@ -267,13 +277,12 @@ def _break_events(columns: Columns, sign: int) -> Array:
     return event
 
 
-def _beyond(columns: Columns, sign: int) -> Callable[[int, slice], NDArray[np.bool_]]:
+def _beyond(columns: Columns, sign: int) -> Holds:
     """Says where the close is beyond the line that stood before a bar, drawn on."""
     line, close = major(columns, ascending=sign > 0), sign * columns["close"]
-    bars = np.arange(len(columns))
 
-    def holds(bar: int, later: slice) -> NDArray[np.bool_]:
-        drawn: Array = line.value[bar - 1] + line.slope[bar - 1] * (bars[later] - (bar - 1))
+    def holds(bar: Indices, later: Indices) -> NDArray[np.bool_]:
+        drawn: Array = line.value[bar - 1] + line.slope[bar - 1] * (later - (bar - 1))
         return close[later] < sign * drawn
 
     return holds

@@ -112,7 +112,8 @@ class Metric:
     m: int = 0
 
     def expression(self, columns: Columns, signal: Signal) -> pl.Expr:
-        """The column, with everything that is not a finite number turned into null."""
+        """The column; null on a bar that is missing, and where it is not a finite number."""
+        known = pl.col("close").is_not_null()
         array = self._array(columns, signal)
         if array is not None:
             built = pl.lit(pl.Series(array, dtype=pl.Float64))
@@ -121,7 +122,8 @@ class Metric:
             built = self.family.build(self.n, signal)
         if self.family.kind == "number" or array is not None:
             # NaN is the greatest number in Polars: left in, `close < sma_50` would be true on it.
-            built = pl.when(built.is_finite()).then(built)
+            known &= built.is_finite()
+        built = pl.when(known).then(built)
         if self.family.kind == "boolean":
             built = built.cast(pl.Boolean)
         return built.alias(self.name)

@@ -15,6 +15,9 @@ from hedged.core.metrics.columns import Array, Columns
 # Values whose spread is at most this share of the largest of them differ by rounding only.
 CONSTANT = 1e-12
 
+# Values that a score is made of at a time; see `zscore`.
+PART = 8192
+
 
 def rolled(operation: np.ufunc, values: Array, n: int) -> Array:
     """
@@ -24,13 +27,9 @@ def rolled(operation: np.ufunc, values: Array, n: int) -> Array:
     next, and both are running results inside their own block: nothing is ever taken away again.
     """
     rows = _blocks(values, n)
-    heads = operation.accumulate(rows, axis=1).ravel()
-    tails = operation.accumulate(rows[:, ::-1], axis=1)[:, ::-1].ravel()
-    out = heads[: len(values)].copy()
-    out[: n - 1] = np.nan
-    ends = _crossing(len(values), n)
-    out[ends] = operation(tails[ends - n + 1], heads[ends])
-    return out
+    heads, tails = operation.accumulate(rows, axis=1), np.empty_like(rows)
+    operation.accumulate(rows[:, ::-1], axis=1, out=tails[:, ::-1])
+    return _joined(operation(*_ends(heads, tails, len(values), n)), heads, len(values), n)
 
 
 def mean(values: Array, n: int) -> Array:
@@ -47,14 +46,13 @@ def deviation(values: Array, n: int) -> Array:
     """
     with np.errstate(all="ignore"):
         rows = _blocks(values, n)
-        head_mean, head_squares = (part.ravel() for part in _running(rows))
-        tail_mean, tail_squares = (part[:, ::-1].ravel() for part in _running(rows[:, ::-1]))
-        squares = head_squares[: len(values)].copy()
-        squares[: n - 1] = np.nan
-        ends = _crossing(len(values), n)
-        starts, in_head = ends - n + 1, ends % n + 1
-        between = (head_mean[ends] - tail_mean[starts]) ** 2 * (in_head * (n - in_head) / n)
-        squares[ends] = tail_squares[starts] + head_squares[ends] + between
+        head_means, head_squares = _running(rows)
+        tail_means, tail_squares = (part[:, ::-1] for part in _running(rows[:, ::-1]))
+        tails, heads = _ends(head_squares, tail_squares, len(values), n)
+        earlier, later = _ends(head_means, tail_means, len(values), n)
+        in_head = np.resize(np.append(n, np.arange(1, n)), len(heads))
+        both = tails + heads + (later - earlier) ** 2 * (in_head * (n - in_head) / n)
+        squares = _joined(both, head_squares, len(values), n)
         top, bottom = rolled(np.maximum, values, n), rolled(np.minimum, values, n)
         constant = top - bottom <= CONSTANT * np.maximum(np.abs(top), np.abs(bottom))
         spread = np.sqrt(squares / (n - 1)) if n > 1 else np.full(len(values), np.nan)
@@ -63,20 +61,20 @@ def deviation(values: Array, n: int) -> Array:
 
 def zscore(values: Array, n: int) -> Array:
     """(value - mean) / deviation of the last n values, this one included; NaN where they are equal."""
+    # A part at a time: its dozen arrays stay in the cache. Parts begin with a block, so that every
+    # window is made of the same blocks as in the whole.
+    size = -(-PART // n) * n
+    parts = [
+        _zscore(values[max(first - n, 0) : first + size], n)[n if first else 0 :]
+        for first in range(0, max(len(values), 1), size)
+    ]
+    return np.concatenate(parts)
+
+
+def _zscore(values: Array, n: int) -> Array:
     with np.errstate(all="ignore"):
         spread = deviation(values, n)
         return (values - mean(values, n)) / np.where(spread > 0, spread, np.nan)
-
-
-def any_of(states: Array, n: int) -> Array:
-    """
-    Whether one of the last n states (1, 0 or NaN) is 1, as Kleene has it.
-
-    1 when one is; else NaN when one is unknown or lies before the first; else 0.
-    """
-    since_true = since(states == 1, never=np.inf)
-    since_unknown = since(np.isnan(states), never=1)
-    return np.where(since_true < n, 1.0, np.where(since_unknown < n, np.nan, 0.0))
 
 
 def since(states: NDArray[np.bool_], never: float) -> Array:
@@ -117,10 +115,17 @@ def _blocks(values: Array, n: int) -> Array:
     return padded.reshape(-1, n)
 
 
-def _crossing(count: int, n: int) -> NDArray[np.int64]:
-    """Where a window of n ends that lies in two blocks."""
-    ends = np.arange(n - 1, count, dtype=np.int64)
-    return np.compress(ends % n != n - 1, ends)
+def _ends(heads: Array, tails: Array, count: int, n: int) -> tuple[Array, Array]:
+    """Of every window the result in the block where it begins, and that in the block where it ends."""
+    return tails.ravel()[: max(count - n + 1, 0)], heads.ravel()[n - 1 : count]
+
+
+def _joined(both: Array, heads: Array, count: int, n: int) -> Array:
+    """*both* ends of every window as a column; every n-th is one whole block, and its head alone."""
+    out = np.full(count, np.nan)
+    out[n - 1 :] = both
+    out[n - 1 :: n] = heads.ravel()[n - 1 : count : n]
+    return out
 
 
 def _running(rows: Array) -> tuple[Array, Array]:
@@ -130,8 +135,11 @@ def _running(rows: Array) -> tuple[Array, Array]:
     Welford's recurrence: its terms are never negative, so nothing cancels.
     """
     counts = np.arange(1.0, rows.shape[1] + 1)
-    means = np.add.accumulate(rows, axis=1) / counts
-    terms = np.zeros_like(rows)
-    terms[:, 1:] = (rows[:, 1:] - means[:, :-1]) ** 2 * (counts[:-1] / counts[1:])
+    means = np.add.accumulate(rows, axis=1)
+    means /= counts
+    terms = np.empty_like(rows)
     terms[:, 0] = rows[:, 0] * 0  # a value that is unknown stays unknown
-    return means, np.add.accumulate(terms, axis=1)
+    later = np.subtract(rows[:, 1:], means[:, :-1], out=terms[:, 1:])
+    later *= later
+    later *= counts[:-1] / counts[1:]
+    return means, np.add.accumulate(terms, axis=1, out=terms)
