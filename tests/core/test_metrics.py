@@ -40,7 +40,9 @@ Bars = list[dict[str, Any] | None]
 
 
 def names_of(family: Family, windows: Sequence[int] = WINDOWS) -> list[str]:
-    stem = family.name.removesuffix("_n").replace("_m", "_3")
+    stem = family.name.removesuffix("_n")
+    if family.name.endswith("_m_n"):
+        stem = stem.removesuffix("m") + "3"
     return [f"{stem}_{n}" for n in windows] if family.windowed else [family.name]
 
 
@@ -654,6 +656,7 @@ def test_the_nearest_name_keeps_the_window_and_is_a_name() -> None:
 
 
 EVENTS = [family for family in vocabulary() if family.is_event]
+UNDONE = ("breaks_trendline_", "tests_major_")  # a later close undoes these; see their own tests
 
 
 @pytest.mark.parametrize("family", EVENTS, ids=lambda family: family.name)
@@ -664,7 +667,9 @@ def test_the_window_of_an_event_says_how_long_ago_it_may_have_happened(family: F
 
     for i in range(7, len(once)):
         last = once[i - 6 : i + 1]
-        assert week[i] is (True if True in last else None if None in last else False), i
+        ever = True if True in last else None if None in last else False
+        undone = family.name.startswith(UNDONE) and ever is True and week[i] is False
+        assert week[i] is ever or undone, i
     assert True in once
 
 

@@ -98,7 +98,11 @@ class Family:
 
     @property
     def is_event(self) -> bool:
-        """Whether its last window says how long ago it may have happened: with 1, on this very bar."""
+        """
+        Whether its last window says how long ago it may have happened: with 1, on this very bar.
+
+        What has happened may be undone by a later close; the formula says so.
+        """
         return self.kind == "boolean" and self.windowed and self.formula.startswith("within ")
 
 
