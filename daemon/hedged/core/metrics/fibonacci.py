@@ -148,7 +148,7 @@ def fib_786(columns: Columns, _n: int, _signal: Signal) -> Array:
 
 
 @column_metric(
-    "holds_fib_382_n", unit="true/false", section="6", kind="boolean", warm_up=_HELD_WARM_UP,
+    "holds_fib_382_n", unit="true or false", section="6", kind="boolean", warm_up=_HELD_WARM_UP,
     formula=_HELD.format("fib_382"),
 )  # fmt: skip
 def holds_fib_382(columns: Columns, n: int, _signal: Signal) -> Array:
@@ -156,7 +156,7 @@ def holds_fib_382(columns: Columns, n: int, _signal: Signal) -> Array:
 
 
 @column_metric(
-    "holds_fib_500_n", unit="true/false", section="6", kind="boolean", warm_up=_HELD_WARM_UP,
+    "holds_fib_500_n", unit="true or false", section="6", kind="boolean", warm_up=_HELD_WARM_UP,
     formula=_HELD.format("fib_500"),
 )  # fmt: skip
 def holds_fib_500(columns: Columns, n: int, _signal: Signal) -> Array:
@@ -164,7 +164,7 @@ def holds_fib_500(columns: Columns, n: int, _signal: Signal) -> Array:
 
 
 @column_metric(
-    "holds_fib_618_n", unit="true/false", section="6", kind="boolean", warm_up=_HELD_WARM_UP,
+    "holds_fib_618_n", unit="true or false", section="6", kind="boolean", warm_up=_HELD_WARM_UP,
     formula=_HELD.format("fib_618"),
 )  # fmt: skip
 def holds_fib_618(columns: Columns, n: int, _signal: Signal) -> Array:

@@ -16,7 +16,7 @@ from hedged.core.metrics.vocabulary import Signal, column_metric, metric, pair_m
 
 
 @pair_metric(
-    "breaks_below_sma_m_n", unit="true/false", section="5.1", warm_up="m + n - 1", kind="boolean",
+    "breaks_below_sma_m_n", unit="true or false", section="5.1", warm_up="m + n - 1", kind="boolean",
     formula="within the last n bars close < sma_m, and on the bar before close >= sma_m",
 )  # fmt: skip
 def breaks_below_sma(columns: Columns, m: int, n: int, signal: Signal) -> Array:
@@ -24,7 +24,7 @@ def breaks_below_sma(columns: Columns, m: int, n: int, signal: Signal) -> Array:
 
 
 @pair_metric(
-    "breaks_above_sma_m_n", unit="true/false", section="5.1", warm_up="m + n - 1", kind="boolean",
+    "breaks_above_sma_m_n", unit="true or false", section="5.1", warm_up="m + n - 1", kind="boolean",
     formula="within the last n bars close > sma_m, and on the bar before close <= sma_m",
 )  # fmt: skip
 def breaks_above_sma(columns: Columns, m: int, n: int, signal: Signal) -> Array:
@@ -32,7 +32,7 @@ def breaks_above_sma(columns: Columns, m: int, n: int, signal: Signal) -> Array:
 
 
 @pair_metric(
-    "breaks_below_ema_m_n", unit="true/false", section="3.3", warm_up="m + n - 1", kind="boolean",
+    "breaks_below_ema_m_n", unit="true or false", section="3.3", warm_up="m + n - 1", kind="boolean",
     formula="within the last n bars close < ema_m, and on the bar before close >= ema_m",
 )  # fmt: skip
 def breaks_below_ema(columns: Columns, m: int, n: int, signal: Signal) -> Array:
@@ -40,7 +40,7 @@ def breaks_below_ema(columns: Columns, m: int, n: int, signal: Signal) -> Array:
 
 
 @pair_metric(
-    "breaks_above_ema_m_n", unit="true/false", section="3.3", warm_up="m + n - 1", kind="boolean",
+    "breaks_above_ema_m_n", unit="true or false", section="3.3", warm_up="m + n - 1", kind="boolean",
     formula="within the last n bars close > ema_m, and on the bar before close <= ema_m",
 )  # fmt: skip
 def breaks_above_ema(columns: Columns, m: int, n: int, signal: Signal) -> Array:

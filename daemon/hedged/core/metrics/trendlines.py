@@ -355,7 +355,7 @@ def trendline_descending_distance(columns: Columns, _n: int, _signal: Signal) ->
 
 
 @column_metric(
-    "breaks_trendline_ascending_n", unit="true/false", section="3.3", kind="boolean",
+    "breaks_trendline_ascending_n", unit="true or false", section="3.3", kind="boolean",
     warm_up="14 + n, again after a gap", formula=_BROKEN.format("below"),
 )  # fmt: skip
 def breaks_trendline_ascending(columns: Columns, n: int, _signal: Signal) -> Array:
@@ -363,7 +363,7 @@ def breaks_trendline_ascending(columns: Columns, n: int, _signal: Signal) -> Arr
 
 
 @column_metric(
-    "breaks_trendline_descending_n", unit="true/false", section="3.3", kind="boolean",
+    "breaks_trendline_descending_n", unit="true or false", section="3.3", kind="boolean",
     warm_up="14 + n, again after a gap", formula=_BROKEN.format("above"),
 )  # fmt: skip
 def breaks_trendline_descending(columns: Columns, n: int, _signal: Signal) -> Array:
