@@ -134,7 +134,9 @@ def test_every_command_can_print_json(path: tuple[str, ...]) -> None:
     assert "--json" in options
 
 
-@pytest.mark.parametrize("path", [(), ("journal",), ("rules",), ("config",), ("stop",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "path", [(), *sorted({path[:1] for path in COMMANDS if path[1:]})], ids=" ".join
+)
 def test_the_list_of_commands_is_not_cut_off_at_80_columns(path: tuple[str, ...]) -> None:
     found = CliRunner().invoke(app, [*path, "--help"], terminal_width=80)
 
@@ -176,6 +178,10 @@ def test_the_exit_codes_are_those_that_scripts_rely_on() -> None:
     assert codes == (0, 1, 2, 3, 4, 5, 6, 7)
 
 
+NEEDED = {
+    ("rules", "test"): ["--at", "2022-06-13"],
+    ("market", "fetch"): ["--symbols", "BTC/USDT:USDT", "--since", "2024-01-01"],
+}
 NEEDS_CONFIG = [path for path in COMMANDS if any(p.name == "config" for p in COMMANDS[path].params)]
 
 
@@ -184,7 +190,7 @@ def test_wrong_settings_leave_with_their_code_and_one_plain_text(
     path: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = config_in(tmp_path, ("band = 0.05", "bnad = 0.05"))
-    needed = ["--at", "2022-06-13"] if path == ("rules", "test") else []
+    needed = NEEDED.get(path, [])
     found = here(monkeypatch, *path, *needed, "-c", config)
 
     assert found.code == exits.SETTINGS

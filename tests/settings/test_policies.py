@@ -23,7 +23,8 @@ from hedged.core.target import RatioPolicy
 from hedged.settings.load import load
 from hedged.settings.model import Settings
 from hedged.settings.policies import instrument_of, policy_of
-from hedged.settings.sections import Instrument, Portfolio
+from hedged.settings.sections import Portfolio
+from hedged.settings.venues import Instrument
 
 TWO = """
 [venue]

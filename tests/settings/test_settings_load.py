@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hedged.errors import SettingsError
-from hedged.settings.load import Loaded, load
+from hedged.settings.load import Loaded, load, load_venue
 from hedged.settings.sections import Hedge
 
 SMALL = """
@@ -185,6 +185,7 @@ def test_a_secret_comes_from_a_file_without_its_line_end(tmp_path: Path) -> None
 
 def test_a_secret_of_an_account_can_be_a_file(tmp_path: Path) -> None:
     secret = written(tmp_path, "canary-key\n", "secret")
+    secret.chmod(0o600)
     environ = {"HEDGED__ACCOUNT__PAPER__API_KEY_FILE": str(secret)}
     account = loaded(tmp_path, environ=environ).settings.account["paper"]
 
@@ -193,9 +194,20 @@ def test_a_secret_of_an_account_can_be_a_file(tmp_path: Path) -> None:
     assert "canary" not in repr(account)
 
 
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
+def test_a_secret_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    secret = written(tmp_path, "canary-key\n", "secret")
+    secret.chmod(mode)
+    said = told(tmp_path, SMALL, {"HEDGED__ACCOUNT__PAPER__API_KEY_FILE": str(secret)})
+
+    assert f"others can read {secret}; run chmod 600 on it" in said
+    assert "canary" not in said
+
+
 @pytest.mark.parametrize("secret", ["[1]", "{}", '{"a": 1}', "  spaced  ", "007", "true"])
 def test_a_secret_is_taken_as_it_stands(tmp_path: Path, secret: str) -> None:
     file = written(tmp_path, f"{secret}\n", "secret")
+    file.chmod(0o600)
     environ = {"HEDGED__ACCOUNT__PAPER__API_KEY_FILE": str(file)}
     key = loaded(tmp_path, environ=environ).settings.account["paper"].api_key
 
@@ -351,7 +363,7 @@ OUT_OF_BOUNDS = [
     (changed("tick = 0.1", "tick = 0.1\nexpiry = 2024-06-28T08:00:00"), "instrument.0.expiry"),
     (changed('account = "paper"', 'account = "../escape"'), "portfolio.0.account"),
     (changed('"BTC/USDT:USDT"\nlot', '"BTCUSDT"\nlot'), "instrument.0.symbol"),
-    (with_line("[service]", 'mode = "live"'), "service.mode"),
+    (with_line("[service]", 'mode = "real"'), "service.mode"),
 ]  # fmt: skip
 
 
@@ -517,7 +529,7 @@ def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
 def test_an_empty_file_says_all_that_is_missing(tmp_path: Path) -> None:
     lines = told(tmp_path, "").splitlines()
 
-    for key in ("venue", "paper", "instrument", "portfolio"):
+    for key in ("venue", "portfolio"):
         assert f"settings: {key}: is missing" in lines
 
 
@@ -540,3 +552,120 @@ def test_an_index_that_cannot_be_is_told(tmp_path: Path, line: str, said: str) -
 
 def test_a_beta_needs_no_more_returns_than_it_looks_at(tmp_path: Path) -> None:
     assert "bars_min is above bars" in told(tmp_path, with_line("[beta]", "bars = 20\nbars_min = 30"))
+
+
+LIVE = """
+[service]
+mode = "live"
+[venue]
+kind = "binance"
+[hedge]
+legs = [{ symbol = "BTC/USDT:USDT" }, { symbol = "BTC/USDT:USDT", account = "second" }]
+[account.main]
+api_key = "canary-key"
+api_secret = "canary-secret"
+uid = "1"
+[account.second]
+venue = "bybit"
+api_key = "canary-key"
+api_secret = "canary-secret"
+uid = "2"
+[[portfolio]]
+name = "main"
+account = "main"
+holdings_from = ["main", "second"]
+"""
+
+
+def test_live_needs_no_contracts_and_no_account_on_paper(tmp_path: Path) -> None:
+    found = loaded(tmp_path, LIVE).settings
+
+    assert found.service.mode == "live"
+    assert found.hedge_accounts(found.portfolio[0]) == {"main", "second"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ('mode = "live"', 'mode = "paper"', "mode = 'paper' needs [paper] with collateral"),
+        ('kind = "binance"', 'kind = "replay"\nclock = "wall"', "history takes no orders"),
+        ('uid = "2"', "", "[account.second] needs api_key, api_secret and uid"),
+        ('uid = "1"', "", "[account.main] needs api_key, api_secret and uid"),
+        ('account = "second" }', 'account = "third" }', "there is no [account.third]"),
+        ('["main", "second"]', '["main", "fourth"]', "there is no [account.fourth]"),
+        (', account = "second" }', " }", "one leg only on each account"),
+        ('kind = "binance"', 'kind = "binance"\nendpoint = "http://example.com:80"', "this machine"),
+        ('kind = "binance"', 'kind = "binance"\nendpoint = "http://127.0.0.1"', "this machine"),
+        (
+            'kind = "binance"',
+            'kind = "binance"\nhttps_proxy = "http://p:1"\nsocks_proxy = "socks5://p:1"',
+            "https_proxy and socks_proxy are set; keep one of them",
+        ),
+    ],
+)
+def test_live_settings_that_do_not_agree_are_told(
+    tmp_path: Path, before: str, after: str, said: str
+) -> None:
+    told_of = told(tmp_path, changed(before, after, LIVE))
+
+    assert said in told_of
+    assert "canary" not in told_of
+
+
+def test_a_file_of_holdings_lies_beside_the_settings(tmp_path: Path) -> None:
+    text = LIVE.replace(
+        'account = "main"\nholdings', 'account = "main"\nholdings_file = "cold.csv"\nholdings'
+    )
+    (portfolio,) = loaded(tmp_path, text).settings.portfolio
+
+    assert portfolio.holdings_file == tmp_path / "cold.csv"
+
+
+# The venue alone, for what needs no portfolio.
+
+
+def test_without_any_file_the_venue_is_binance_and_the_environment_says_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = load_venue([], {"HEDGED__VENUE__ENDPOINT": "http://127.0.0.1:9"})
+
+    assert load_venue([], {}).kind == "binance"
+    assert (found.kind, found.endpoint) == ("binance", "http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        (
+            {"HEDGED__VENUE__ENDPONT": "x"},
+            "environment: venue.endpont: unknown key; did you mean 'endpoint'?",
+        ),
+        (
+            {"HEDGED__VENUE__ENDPOINT": "http://example.com"},
+            "venue.endpoint: an endpoint is a server of",
+        ),
+        ({"HEDGED__VENUE__KIND": "nasdaq"}, "environment: venue.kind: "),
+        ({"HEDGED__VENUE": "x"}, "venue is a table"),
+    ],
+)
+def test_a_wrong_environment_of_the_venue_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError) as caught:
+        load_venue([], environ)
+
+    assert said in str(caught.value)
+
+
+def test_a_file_s_venue_is_that_of_the_whole_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = written(tmp_path)
+
+    assert load_venue([path], {}) == load([path], {}).settings.venue
+    written(tmp_path, SMALL.replace("collateral", "colateral"), "hedged.toml")
+    with pytest.raises(SettingsError, match="colateral"):
+        load_venue([], {})

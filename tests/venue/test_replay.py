@@ -110,7 +110,7 @@ def test_an_order_meets_the_open_of_the_bar_in_progress() -> None:
     trading = shown.trading(BTC, MONDAY + DAY + 5 * HOUR)
 
     assert trading is not None
-    assert (trading.open_price, trading.volume, trading.index_price) == (d("109.5"), 1100, 98)
+    assert (trading.mark_price, trading.volume, trading.index_price) == (d("109.5"), 1100, 98)
     assert shown.trading(BTC, MONDAY + DAY) == trading
     assert shown.trading(BTC, MONDAY) is not None
 
@@ -231,7 +231,9 @@ def test_what_is_recorded_is_known_by_column() -> None:
     assert not shown.records(ETH, "close")
 
 
-def test_a_live_folder_is_read_anew_at_every_pass_and_a_recorded_one_is_not(tmp_path: Path) -> None:
+async def test_a_live_folder_is_read_anew_at_every_pass_and_a_recorded_one_is_not(
+    tmp_path: Path,
+) -> None:
     writer = HistoryStore(tmp_path, read_only=False)
     writer.append(BTC, "bars", "1d", bars([100]))
     live, recorded = (
@@ -243,8 +245,15 @@ def test_a_live_folder_is_read_anew_at_every_pass_and_a_recorded_one_is_not(tmp_
     writer.append(BTC, "bars", "1d", bars([110], start=MONDAY + DAY))
     during = live.close_at(BTC, now)
     for shown in (live, recorded):
-        shown.refresh()
+        await shown.refresh([BTC], now, None)
 
     assert before == [100, 100]
     assert during == 100
     assert [shown.close_at(BTC, now) for shown in (live, recorded)] == [110, 100]
+
+
+def test_what_settled_just_now_is_known_after_the_lag() -> None:
+    store = HistoryStore(Path("nowhere"), read_only=True)
+
+    assert ReplayMarket(store, "1d").known_until(MONDAY) == MONDAY
+    assert ReplayMarket(store, "1d", lag=HOUR).known_until(MONDAY) == MONDAY - HOUR

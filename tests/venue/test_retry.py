@@ -8,10 +8,11 @@ import pytest
 
 from builders import BTC, MONDAY, d
 from fakes import FakeVenue
+from hedged.core.metrics import Series
 from hedged.core.record import Outcome
 from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedged.venue.protocol import Order
-from hedged.venue.retry import ATTEMPTS_MAX, PatientVenue
+from hedged.venue.retry import ATTEMPTS_MAX, PatientSource, PatientVenue
 
 ORDER = Order(
     client_order_id="hdg1",
@@ -109,3 +110,29 @@ async def test_it_is_the_venue_it_wraps(absence_is_proof: bool) -> None:
 
     assert venue.absence_is_proof is absence_is_proof
     assert fake.closed
+
+
+async def ask(source: PatientSource, series: Series = "bars") -> None:
+    await source.series(BTC, series, "1d", None, MONDAY + timedelta(days=1))
+
+
+async def test_a_download_gives_up_soon_on_what_never_answered() -> None:
+    fake, naps = FakeVenue(), Naps()
+    fake.failures = ["no"] * 20
+    with pytest.raises(VenueUnavailable):
+        await ask(PatientSource(fake, naps))
+
+    assert naps == [1, 2, 4]
+
+
+async def test_a_download_waits_out_a_used_up_budget_once_it_was_answered() -> None:
+    fake, naps = FakeVenue(), Naps()
+    source = PatientSource(fake, naps)
+    await ask(source)
+    fake.failures = ["used up"] * 7
+    await ask(source)
+    fake.failures = ["no"] * 20
+    with pytest.raises(VenueUnavailable):
+        await ask(source, "funding")
+
+    assert naps == [1, 2, 4, 8, 16, 32, 60, 1, 2, 4]

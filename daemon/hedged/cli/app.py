@@ -6,7 +6,7 @@ quick and nothing that needs no exchange imports one.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,11 +26,15 @@ rules_app = typer.Typer(
     help="What rules may say, and what yours would have done.", no_args_is_help=True
 )
 config_app = typer.Typer(help="The settings in force, and what can be set.", no_args_is_help=True)
+market_app = typer.Typer(
+    help="What an exchange lists, and its past. Needs no key.", no_args_is_help=True
+)
 stop_app = typer.Typer(help="Restrict what the daemon may send.", no_args_is_help=True)
 app.add_typer(journal_app, name="journal")
 app.add_typer(rules_app, name="rules")
 app.add_typer(config_app, name="config")
 app.add_typer(stop_app, name="stop")
+app.add_typer(market_app, name="market")
 
 Config = Annotated[
     list[Path] | None,
@@ -39,7 +43,12 @@ Config = Annotated[
         help="Settings file; may be given again, later ones win. Default: hedged.toml",
     ),
 ]  # fmt: skip
+Kind = Literal["perpetual", "dated", "index"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+VenueName = Annotated[
+    str | None,
+    typer.Option("--venue", metavar="NAME", help="The exchange. Default: venue.kind, or binance"),
+]
 Portfolio = Annotated[
     str | None, typer.Option("--portfolio", metavar="NAME", help="Only this portfolio.")
 ]
@@ -89,6 +98,9 @@ def demo(
 def run(
     config: Config = None,
     once: Annotated[bool, typer.Option("--once", help="Make what is due now, then leave.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Send orders; service.mode = 'live' must agree.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """
@@ -98,7 +110,7 @@ def run(
     """
     from hedged.cli.run import run_daemon
 
-    run_daemon(config or [], once=once, json=json)
+    run_daemon(config or [], once=once, live=live, json=json)
 
 
 @app.command()
@@ -286,6 +298,62 @@ def rules_scenario(
     from hedged.cli.scenario import show_scenario
 
     show_scenario(file, json=json)
+
+
+@market_app.command("instruments", short_help="Print the contracts that can hedge.")
+def market_instruments(
+    words: Annotated[
+        str | None,
+        typer.Argument(metavar="[WORDS]", help="Which contract is that? Such as 'BTC front quarter'."),
+    ] = None,
+    config: Config = None,
+    venue: VenueName = None,
+    base: Annotated[
+        str | None, typer.Option("--base", metavar="COIN", help="Only this coin's, such as BTC.")
+    ] = None,
+    kind: Annotated[
+        Kind | None, typer.Option("--kind", help="Only perpetuals, dated contracts or indices.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """
+    Print the contracts that can hedge, or the one that words mean: 'BTC perpetual', 'BTC USDC
+    perpetual', 'BTC inverse perpetual', 'ALL index perpetual', 'BTC front quarter', 'BTC next
+    quarter', 'BTC 2026-06-26', or a symbol. Without a settings file Binance is asked.
+
+    Example: hedged market instruments --base BTC
+    """
+    from hedged.cli.market import show_instruments
+
+    show_instruments(config or [], words, venue, base, kind, json=json)
+
+
+@market_app.command("fetch", short_help="Download bars, funding and open interest.")
+def market_fetch(
+    symbols: Annotated[
+        str, typer.Option("--symbols", metavar="LIST", help="Contracts, separated by commas.")
+    ],
+    since: Annotated[str, typer.Option("--since", metavar="DATE", help="The first day.")],
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DATE", help="Up to 00:00 UTC of it. Default: now")
+    ] = None,
+    bar: Annotated[str, typer.Option("--bar", metavar="LENGTH", help="Such as 1h.")] = "1d",
+    into: Annotated[Path, typer.Option("--into", metavar="DIR", help="Where it is kept.")] = Path(
+        "history"
+    ),
+    config: Config = None,
+    venue: VenueName = None,
+    json: Json = False,
+) -> None:
+    """
+    Download bars, settled funding and open interest into a folder that venue.data can name. Asks for
+    what is not kept there yet, so that a run that was broken off goes on where it stood.
+
+    Example: hedged market fetch --symbols BTC/USDT:USDT,ETH/USDT:USDT --since 2024-01-01
+    """
+    from hedged.cli.fetch import fetch_history
+
+    fetch_history(config or [], venue, symbols, since, until, bar, into, json=json)
 
 
 @config_app.command("show", short_help="Print the settings in force, and their origins.")

@@ -8,16 +8,15 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 import structlog
 
 from hedged.cli import exits
+from hedged.cli.findings import Finding, Result
 from hedged.cli.show import console, print_json, settings_of, table
 from hedged.core.market import Holding
 from hedged.core.metrics import bar_seconds
@@ -46,17 +45,7 @@ DISK_FREE_MIN = 100 * 2**20
 # No clock that is right shows a time before this program was written.
 CLOCK_MIN = datetime(2026, 1, 1, tzinfo=UTC)
 
-Result = Literal["ok", "warning", "FAILED"]
 _COLOURS = {"ok": "green", "warning": "yellow", "FAILED": "bold red"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    result: Result
-    said: str
 
 
 def run_checks(config: list[Path], *, json: bool) -> None:
@@ -81,6 +70,20 @@ def _findings(loaded: Loaded) -> Iterator[Finding]:
     names = ", ".join(portfolio.name for portfolio in settings.portfolio)
     yield Finding(what="settings", result="ok", said=f"portfolios: {names}")
     yield _tried("schedule", lambda: _next_review(loaded))
+    if settings.venue.recorded:
+        yield from _recorded(settings)
+    else:
+        from hedged.cli.check_exchange import exchange_findings  # ccxt takes a second
+
+        yield from exchange_findings(settings)
+    yield _tried("accounts", lambda: _accounts(settings))
+    yield _tried("journal", lambda: _journal(loaded))
+    yield _clock()
+    yield _disk(settings.service.state_dir)
+
+
+def _recorded(settings: Settings) -> Iterator[Finding]:
+    """The rules against recorded history, its bars, and the prices of the holdings."""
     try:
         market = recorded_market(settings)
         policies = [policy_of(settings, portfolio) for portfolio in settings.portfolio]
@@ -93,10 +96,6 @@ def _findings(loaded: Loaded) -> Iterator[Finding]:
             yield from _prices(settings, policy, market)
     except HedgedError as error:
         yield Finding(what="data", result="FAILED", said=str(error))
-    yield _tried("accounts", lambda: _accounts(settings))
-    yield _tried("journal", lambda: _journal(loaded))
-    yield _clock()
-    yield _disk(settings.service.state_dir)
 
 
 def _tried(what: str, look: Callable[[], str]) -> Finding:

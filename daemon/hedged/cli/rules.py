@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import polars as pl
 import typer
 from rich.markup import escape
 
-from hedged.cli.show import VERDICT, console, figure, print_json, settings_of
+from hedged.cli.show import VERDICT, console, figure, midnight, print_json, settings_of
 from hedged.core.market import Holding
 from hedged.core.metrics import History, MetricRow, bar_seconds, measure, row_at, vocabulary
 from hedged.core.metrics.history import last_close_time
@@ -103,7 +103,7 @@ def show_verdicts(
     config: list[Path], at: str, portfolio: str | None, goal: str | None, *, json: bool
 ) -> None:
     """Every rule's verdict on the last bar closed by 00:00 UTC of *at*, from recorded history."""
-    until, ratio = midnight(at), _ratio(goal)
+    until, ratio = midnight(at, "--at"), _ratio(goal)
     settings = settings_of(config).settings
     market = recorded_market(settings)
     tested = [
@@ -124,17 +124,6 @@ def policies_of(settings: Settings, portfolio: str | None) -> Iterator[Policy]:
         raise SettingsError(f"there is no portfolio {portfolio!r}; there are {', '.join(known)}")
     for name in [portfolio] if portfolio is not None else known:
         yield policy_of(settings, known[name])
-
-
-def midnight(at: str) -> datetime:
-    """00:00 UTC of a date such as ``2022-06-13``. Raises `BadParameter` for what is no date."""
-    try:
-        day = date.fromisoformat(at)
-    except ValueError:
-        day = None
-    if day is None or day.isoformat() != at:
-        raise typer.BadParameter(f"{at!r} is not a date; write it as 2022-06-13", param_hint="--at")
-    return datetime.combine(day, time(), tzinfo=UTC)
 
 
 def _ratio(goal: str | None) -> Decimal | None:

@@ -18,12 +18,13 @@ from hedged.service.ticks import Schedule
 from hedged.service.wakes import from_history, from_wall
 from hedged.settings.load import Loaded
 from hedged.settings.show import secrets_of
-from hedged.wiring import Daemon, build
+from hedged.wiring import Daemon, build, check_live
 
 
-def run_daemon(config: list[Path], *, once: bool, json: bool) -> None:
+def run_daemon(config: list[Path], *, once: bool, live: bool, json: bool) -> None:
     """Run until history or the process ends; with *once*, only what is due now."""
     loaded = settings_of(config)
+    check_live(loaded.settings, asked=live)
     start_logs(loaded)
     records: list[CycleRecord] = []
 

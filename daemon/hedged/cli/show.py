@@ -7,15 +7,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hedged.settings.load import Loaded, load
+from hedged.settings.load import Loaded, load, load_venue
+from hedged.settings.venues import Venue
 
 PIPE_WIDTH = 200
 VERDICT = {True: "[bold]true[/]", False: "false", None: "[yellow]unknown[/]"}
@@ -64,8 +67,27 @@ def print_json(value: object) -> None:
 
 def settings_of(config: list[Path]) -> Loaded:
     """The settings of the files named, with the environment over them."""
-    named = config or [Path(p) for p in _from_environment()]
-    return load(named, os.environ)
+    return load(_named(config), os.environ)
+
+
+def venue_of(config: list[Path]) -> Venue:
+    """The venue of the same settings; where there is no file at all, Binance."""
+    return load_venue(_named(config), os.environ)
+
+
+def midnight(text: str, option: str) -> datetime:
+    """00:00 UTC of the day that *option* names."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        raise typer.BadParameter(f"{text!r} is not a date; write it as 2022-06-13", param_hint=option)
+    return datetime.combine(day, time(), tzinfo=UTC)
+
+
+def _named(config: list[Path]) -> list[Path]:
+    return config or [Path(p) for p in _from_environment()]
 
 
 def _from_environment() -> list[Any]:

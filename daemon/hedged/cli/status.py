@@ -73,7 +73,7 @@ def _status(settings: Settings, journal: Journal, portfolio: str) -> PortfolioSt
     last, review = journal.latest(portfolio), journal.latest(portfolio, "review")
     wanted = last.thought.wanted if last else None
     ratio = last.memory.ratio if last else None
-    now = last.inputs.now if last and settings.venue.clock == "history" else wall_clock()
+    now = last.inputs.now if last and settings.venue.walks else wall_clock()
     return PortfolioStatus(
         portfolio=portfolio,
         mode=settings.service.mode,
@@ -95,7 +95,7 @@ def _status(settings: Settings, journal: Journal, portfolio: str) -> PortfolioSt
 def _next_pass(settings: Settings, now: datetime) -> datetime | None:
     """When the daemon wakes next; never, past the end of a history."""
     at, end = Schedule(settings.schedule).next_wake(now), settings.venue.end
-    past = settings.venue.clock == "history" and at is not None and end is not None and at > end
+    past = settings.venue.walks and at is not None and end is not None and at > end
     return None if past else at
 
 

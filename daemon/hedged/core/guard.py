@@ -102,6 +102,7 @@ def holds(
     looked at the market.
     """
     return (
+        *snapshot.doubts,
         *_clock(snapshot, observed_at),
         *_unpriced(exposure),
         *_long(snapshot, legs),

@@ -117,7 +117,7 @@ class Fill:
     index_price: Decimal | None
     fee: Decimal
     client_order_id: str
-    cause: Literal["order", "liquidation"] = "order"
+    cause: Literal["order", "liquidation", "adl", "delivery"] = "order"
 
     @property
     def signed_contracts(self) -> Decimal:
@@ -159,7 +159,8 @@ class Snapshot:
     Everything observed for one pass; complete, or never built.
 
     *fills*, *funding_payments*, *flows* and *funding_missed* are the account's events after the
-    cursor of the pass before; *cursor* is where the next pass goes on.
+    cursor of the pass before; *cursor* is where the next pass goes on. *doubts* are reasons of the
+    venue not to trade on this picture, complete as it is.
     """
 
     at: datetime
@@ -176,6 +177,7 @@ class Snapshot:
     funding_payments: tuple[FundingPayment, ...] = ()
     flows: tuple[Flow, ...] = ()
     funding_missed: int = 0
+    doubts: tuple[str, ...] = ()
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument of *symbol*. Raises `KeyError` when the venue did not report it."""

@@ -30,7 +30,7 @@ from hedged.core.target import Judgement, RatioMemory, RatioPolicy
 
 RECORD_VERSION = 1
 
-Mode = Literal["paper"]
+Mode = Literal["paper", "live"]
 Json = dict[str, Any]
 
 

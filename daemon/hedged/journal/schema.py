@@ -72,6 +72,7 @@ intent = Table(
     Column("notional", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("opened_at", Text, nullable=False),
+    Column("sent_at", Text),
     Column("outcome", Text),
     Column("resolved_at", Text),
     Index("intent_by_portfolio", "portfolio", "opened_at"),

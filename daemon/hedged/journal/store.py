@@ -287,6 +287,25 @@ class Journal:
             id=last + 1, client_order_id=client_order_id, tick_id=tick.id, opened_at=now, step=step
         )
 
+    def claim(self, client_order_id: str) -> bool:
+        """
+        Commit that the order of this id is sent now: true once for an open intent of a mode that may
+        send, false ever after, and for an id that no intent has.
+        """
+        table = schema.intent
+        with guarded(self.path), self.engine.begin() as connection:
+            done = connection.execute(
+                update(table)
+                .where(
+                    table.c.client_order_id == client_order_id,
+                    table.c.mode == "live",
+                    table.c.sent_at.is_(None),
+                    table.c.outcome.is_(None),
+                )
+                .values(sent_at=self.clock().isoformat())
+            )
+        return done.rowcount == 1
+
     def resolve_intent(self, intent: Intent, outcome: Outcome) -> None:
         """Commit what became of *intent*; the first outcome stands."""
         table = schema.intent

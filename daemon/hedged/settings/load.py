@@ -22,13 +22,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from hedged.errors import SettingsError
 from hedged.settings.model import Settings
+from hedged.settings.venues import Venue
 
 PREFIX = "HEDGED__"
 FILE_SUFFIX = "_FILE"
 DEFAULT_FILE = Path("hedged.toml")
 
 # Keys whose relative paths are meant from the file that states them.
-_PATHS = (("service", "state_dir"), ("venue", "data"))
+_PATHS = (("service", "state_dir"), ("venue", "data"))  # and holdings_file of each portfolio
 
 Tree = dict[str, Any]
 
@@ -80,6 +81,30 @@ def load(files: Sequence[Path], environ: Mapping[str, str]) -> Loaded:
         raise SettingsError("\n".join(_told(fault, origins) for fault in faults)) from None
 
 
+def load_venue(files: Sequence[Path], environ: Mapping[str, str]) -> Venue:
+    """
+    Where to ask for public data: ``[venue]`` as `load` has it; with no file at all, Binance and what
+    *environ* says of the way there.
+
+    Raises
+    ------
+    SettingsError
+        As `load`.
+    """
+    if files or DEFAULT_FILE.exists():
+        return load(files, environ).settings.venue
+    layer = _from_environment(environ)
+    table = layer.values.get("venue", {})
+    if not isinstance(table, dict):
+        raise SettingsError("environment: venue is a table; set keys of it")
+    try:
+        return Venue(**{"kind": "binance", **table})
+    except ValidationError as error:
+        origins = dict.fromkeys(_leaves(layer.values), layer.origin)
+        faults = ({**fault, "loc": ("venue", *fault["loc"])} for fault in error.errors())
+        raise SettingsError("\n".join(_told(fault, origins) for fault in faults)) from None
+
+
 class _Source(PydanticBaseSettingsSource):
     """A layer as pydantic-settings takes it."""
 
@@ -119,6 +144,11 @@ def _from_file(path: Path) -> Layer:
             continue
         if (section, key, table[key]) != ("venue", "data", "demo"):
             table[key] = str(path.parent / Path(table[key]).expanduser())
+    portfolios = values.get("portfolio")
+    for portfolio in portfolios if isinstance(portfolios, list) else ():
+        if isinstance(portfolio, dict) and isinstance(portfolio.get("holdings_file"), str):
+            listed = Path(portfolio["holdings_file"]).expanduser()
+            portfolio["holdings_file"] = str(path.parent / listed)
     return Layer(origin=str(path), values=values)
 
 
@@ -136,7 +166,7 @@ def _from_environment(environ: Mapping[str, str]) -> Layer:
         if not name.startswith(PREFIX):
             continue
         if name.endswith(FILE_SUFFIX):
-            key, given = name.removesuffix(FILE_SUFFIX), _secret(name, text)  # as it stands
+            key, given = name.removesuffix(FILE_SUFFIX), _from_secret_file(name, text)
             if key in environ:
                 raise SettingsError(f"{name} and {key} are both set; keep one of them")
         else:
@@ -153,8 +183,11 @@ def _from_environment(environ: Mapping[str, str]) -> Layer:
     return Layer(origin="environment", values=values)
 
 
-def _secret(name: str, path: str) -> str:
+def _from_secret_file(name: str, path: str) -> str:
+    """What a file holds, as it stands; a key of an account must not be readable by others."""
     try:
+        if "__ACCOUNT__" in name and Path(path).stat().st_mode & 0o077:
+            raise SettingsError(f"{name}: others can read {path}; run chmod 600 on it")
         return Path(path).read_text().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{name}: {path} can't be read: {error}") from None

@@ -10,22 +10,19 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hedged.core.rules import parse
+from hedged.settings.kinds import AccountName
 from hedged.settings.sections import (
-    Account,
-    AccountName,
     Beta,
     ExposureSection,
     Hedge,
-    Instrument,
     LimitsSection,
-    Paper,
     Portfolio,
     Rule,
     Schedule,
     Service,
     Signal,
-    Venue,
 )
+from hedged.settings.venues import Account, Instrument, Paper, Venue
 
 
 class Settings(BaseSettings):
@@ -36,14 +33,14 @@ class Settings(BaseSettings):
     service: Service = Service()
     schedule: Schedule = Schedule()
     venue: Venue
-    paper: Paper
+    paper: Paper | None = None
     exposure: ExposureSection = ExposureSection()
     beta: Beta = Beta()
     limits: LimitsSection = LimitsSection()
     signal: Signal = Signal()
     hedge: Hedge | None = None
     rule: tuple[Rule, ...] = ()
-    instrument: Annotated[tuple[Instrument, ...], Field(min_length=1)]
+    instrument: tuple[Instrument, ...] = ()
     account: dict[AccountName, Account] = Field(
         default_factory=dict, description="a table an account, by its name"
     )
@@ -54,6 +51,7 @@ class Settings(BaseSettings):
         faults: list[str] = []
         for check in (
             _unique_names,
+            _mode_possible,
             _known_accounts,
             _legs_listed,
             _one_owner,
@@ -75,6 +73,11 @@ class Settings(BaseSettings):
         if hedge is None:
             raise ValueError(f"portfolio {portfolio.name} has no hedge; add [hedge] with legs")
         return hedge
+
+    def hedge_accounts(self, portfolio: Portfolio) -> frozenset[str]:
+        """The accounts on which the portfolio's legs are traded."""
+        legs = self.hedge_of(portfolio).legs
+        return frozenset(leg.account or portfolio.account for leg in legs) | {portfolio.account}
 
     def rules_of(self, portfolio: Portfolio) -> tuple[Rule, ...]:
         """The portfolio's own rules, or the common ones."""
@@ -98,7 +101,29 @@ def _unique_names(settings: Settings) -> None:
             raise ValueError(f"two entries of [[{what}]] are called {twice[0]!r}")
 
 
+def _mode_possible(settings: Settings) -> None:
+    """Paper can't be without an account on paper, live not without a key and its account's number."""
+    if settings.service.mode == "paper":
+        if settings.paper is None:
+            raise ValueError("mode = 'paper' needs [paper] with collateral")
+        return
+    if settings.venue.recorded:
+        raise ValueError(
+            "mode = 'live' needs venue.kind = 'binance' or 'bybit'; history takes no orders"
+        )
+    for portfolio in settings.portfolio:
+        for name in sorted(settings.hedge_accounts(portfolio)):
+            account = settings.account.get(name)
+            if account is None or account.api_key is None or account.uid is None:
+                raise ValueError(
+                    f"mode = 'live': [account.{name}] needs api_key, api_secret and uid, the "
+                    "exchange's number of the account"
+                )
+
+
 def _legs_listed(settings: Settings) -> None:
+    if not settings.venue.recorded:
+        return  # the exchange lists them
     listed = {instrument.symbol for instrument in settings.instrument}
     for portfolio in settings.portfolio:
         for leg in settings.hedge_of(portfolio).legs:
@@ -111,11 +136,12 @@ def _one_owner(settings: Settings) -> None:
     owners: dict[tuple[str, str], str] = {}
     for portfolio in settings.portfolio:
         for leg in settings.hedge_of(portfolio).legs:
-            place = (portfolio.account, leg.symbol)
+            account = leg.account or portfolio.account
+            place = (account, leg.symbol)
             if place in owners:
                 raise ValueError(
                     f"portfolios {owners[place]} and {portfolio.name} both hedge with {leg.symbol} "
-                    f"on account {portfolio.account}; give one of them another account"
+                    f"on account {account}; give one of them another account"
                 )
             owners[place] = portfolio.name
 
@@ -151,11 +177,12 @@ def currencies(symbol: str) -> tuple[str, str, str]:
 
 def _known_accounts(settings: Settings) -> None:
     for portfolio in settings.portfolio:
-        if settings.account and portfolio.account not in settings.account:
-            raise ValueError(
-                f"portfolio {portfolio.name} is on account {portfolio.account}, and there is no "
-                f"[account.{portfolio.account}]"
-            )
+        named = settings.hedge_accounts(portfolio) | set(portfolio.holdings_from)
+        for name in sorted(named - settings.account.keys()):
+            if settings.account or name in portfolio.holdings_from:
+                raise ValueError(
+                    f"portfolio {portfolio.name} is on account {name}, and there is no [account.{name}]"
+                )
 
 
 def _seeded(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from hedged.core.record import Policy
 from hedged.core.rules import Action, Rule
 from hedged.core.sizing import HedgeLeg
 from hedged.core.target import RatioPolicy
-from hedged.settings import sections
+from hedged.settings import kinds, sections, venues
 from hedged.settings.model import Settings, currencies
 
 
@@ -40,13 +40,19 @@ def policy_of(settings: Settings, portfolio: sections.Portfolio) -> Policy:
             max_step=hedge.max_step,
             initial_ratio=hedge.initial_ratio,
         ),
-        legs=tuple(HedgeLeg(symbol=leg.symbol, weight=leg.weight) for leg in hedge.legs),
+        legs=tuple(HedgeLeg(symbol=key_of(leg, portfolio), weight=leg.weight) for leg in hedge.legs),
         band=Band(band=hedge.band, mix_band=hedge.mix_band),
         limits=Limits(**settings.limits.model_dump()),
     )
 
 
-def instrument_of(instrument: sections.Instrument) -> market.Instrument:
+def key_of(leg: sections.Leg, portfolio: sections.Portfolio) -> str:
+    """The core's name of a leg: on another account than the portfolio's it says which."""
+    elsewhere = leg.account is not None and leg.account != portfolio.account
+    return f"{leg.symbol}@{leg.account}" if elsewhere else leg.symbol
+
+
+def instrument_of(instrument: venues.Instrument) -> market.Instrument:
     """The core's instrument; its currencies are read off the symbol."""
     base, quote, settle = currencies(instrument.symbol)
     return market.Instrument(
@@ -60,7 +66,7 @@ def instrument_of(instrument: sections.Instrument) -> market.Instrument:
         contracts_min=instrument.contracts_min,
         notional_min=instrument.notional_min,
         inverse=instrument.inverse,
-        expiry=instrument.expiry or sections.delivery_of(instrument.symbol),
+        expiry=instrument.expiry or kinds.delivery_of(instrument.symbol),
         tiers=tuple(market.MarginTier(**tier.model_dump()) for tier in instrument.tiers),
     )
 
@@ -76,7 +82,7 @@ def _signal(settings: Settings, portfolio: sections.Portfolio) -> Signal:
         ath_seed=AthSeed(price=seed.price, date=seed.date) if seed else None,
         index=signal.index,
         basket=signal.basket.value() if signal.basket else None,
-        expiry=next(filter(None, listed), None) or sections.delivery_of(symbol),
+        expiry=next(filter(None, listed), None) or kinds.delivery_of(symbol),
         ath_volume_ratio=signal.ath_volume_ratio,
     )
 

@@ -15,8 +15,9 @@ from pydantic import Field, ValidationError, model_validator
 from hedged.core import scenario as core
 from hedged.core.rules import Action
 from hedged.errors import SettingsError
+from hedged.settings.kinds import NotNegative, Positive, Ratio, Section
 from hedged.settings.load import read_toml
-from hedged.settings.sections import VERBS, NotNegative, Positive, Ratio, Section
+from hedged.settings.sections import VERBS
 
 
 class ToldSection(Section):

@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from hedged.core.market import Fill, Flow, FundingPayment
+from hedged.core.market import ZERO, Fill, Flow, FundingPayment
 from hedged.core.record import Outcome
 from hedged.errors import VenueUnavailable
 
@@ -24,16 +24,27 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
     seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL UNIQUE, body TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 1), advanced_to TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS clock (
+    id INTEGER PRIMARY KEY CHECK (id = 1), advanced_to TEXT NOT NULL, opened_at TEXT NOT NULL
+);
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """What a contract was when it was first traded; the book is read with it for ever."""
+    """
+    What a contract was when it was first traded; the book is read with it for ever.
+
+    *held* is what was held of it then: what is held later is that and the fills since.
+    """
 
     symbol: str
     contract_multiplier: Decimal
+    held: Decimal = ZERO
+
+    def worth(self, contracts: Decimal, price: Decimal) -> Decimal:
+        """``contracts * multiplier * price``, as of a linear contract, which may be listed no more."""
+        return contracts * self.contract_multiplier * price
 
 
 Kind = Literal["contract", "flow", "funding", "funding_missed", "fill", "outcome"]
@@ -65,6 +76,7 @@ class Ledger:
         self.read_only = read_only
         self.events: list[Event] = []
         self.advanced_to: datetime | None = None
+        self.opened_at: datetime | None = None
         self._written = 0
         self._disk: sqlite3.Connection | None = None
         if read_only and not path.exists():
@@ -80,6 +92,16 @@ class Ledger:
         """The contract multiplier with which each instrument was traded."""
         made = (event.value for event in self.events if isinstance(event.value, Contract))
         return {contract.symbol: contract.contract_multiplier for contract in made}
+
+    def expected(self, symbol: str) -> Decimal | None:
+        """What should be held by the book: what was, and the fills since; None if never seen."""
+        held: Decimal | None = None
+        for event in self.events:
+            if isinstance(event.value, Contract) and event.value.symbol == symbol:
+                held = event.value.held
+            elif isinstance(event.value, Fill) and event.value.symbol == symbol and held is not None:
+                held += event.value.signed_contracts
+        return held
 
     def symbols(self) -> set[str]:
         """Every instrument that was ever traded."""
@@ -112,15 +134,16 @@ class Ledger:
                 with self._disk:
                     self._disk.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", rows)
                     self._disk.execute(
-                        "INSERT INTO clock VALUES (1, ?) "
+                        "INSERT INTO clock VALUES (1, ?, ?) "
                         "ON CONFLICT (id) DO UPDATE SET advanced_to = excluded.advanced_to",
-                        (advanced_to.isoformat(),),
+                        (advanced_to.isoformat(), advanced_to.isoformat()),
                     )
             except sqlite3.Error as error:
                 del self.events[self._written :]
                 raise VenueUnavailable(f"the paper account {self.path}: {error}") from error
         self._written = len(self.events)
         self.advanced_to = advanced_to
+        self.opened_at = self.opened_at or advanced_to
 
     def close(self) -> None:
         if self._disk is not None:
@@ -142,10 +165,11 @@ class Ledger:
         elif not disk.execute("SELECT 1 FROM sqlite_master WHERE name = 'clock'").fetchone():
             return  # killed before its tables were made: nothing is booked yet
         rows = disk.execute("SELECT seq, kind, key, body FROM event ORDER BY seq").fetchall()
-        clock = disk.execute("SELECT advanced_to FROM clock").fetchone()
+        clock = disk.execute("SELECT advanced_to, opened_at FROM clock").fetchone()
         for seq, kind, key, body in rows:
             wanted = _TYPES.get(kind)
             value = msgspec.json.decode(body, type=wanted) if wanted else None
             self.events.append(Event(seq=seq, kind=kind, key=key, value=value))
         self._written = len(self.events)
-        self.advanced_to = datetime.fromisoformat(clock[0]) if clock else None
+        if clock is not None:
+            self.advanced_to, self.opened_at = map(datetime.fromisoformat, clock)

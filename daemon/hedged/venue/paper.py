@@ -7,8 +7,8 @@ client and no key, so there is no code path from here to a real order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -39,27 +39,53 @@ from hedged.venue.protocol import Order, Trading
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperPortfolio:
-    """Whose account it is: the coins it protects, where their prices are, and what hedges."""
+    """
+    Whose account it is, and what hedges.
+
+    *quantities* are the coins it protects and *price_symbols* where their prices are, unless the venue
+    is told of its holdings otherwise.
+    """
 
     account: str
     hedges: frozenset[str]
     numeraire: str
-    quantities: tuple[tuple[str, Decimal], ...]
-    price_symbols: dict[str, str]
+    quantities: tuple[tuple[str, Decimal], ...] = ()
+    price_symbols: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What is to be protected, and what speaks against relying on it."""
+
+    holdings: tuple[Holding, ...]
+    doubts: tuple[str, ...] = ()
+
+
+Holdings = Callable[[datetime], Awaitable[Held]]
+"""Asks what is to be protected; raises `VenueUnavailable`."""
 
 
 class PaperVenue:
-    """One paper account, seen and traded as a venue."""
+    """
+    One paper account, seen and traded as a venue.
+
+    *holdings* looks for what is protected, by default what the portfolio states.
+    """
 
     absence_is_proof = True
 
     def __init__(
-        self, account: PaperAccount, portfolio: PaperPortfolio, clock: Callable[[], datetime]
+        self,
+        account: PaperAccount,
+        portfolio: PaperPortfolio,
+        clock: Callable[[], datetime],
+        holdings: Holdings | None = None,
     ) -> None:
         self.account = account
         self.market = account.market
         self.portfolio = portfolio
         self.clock = clock
+        self._holdings = holdings or self._stated
 
     async def observe(self, now: datetime, *, after: int) -> Snapshot:
         account = self.account
@@ -69,7 +95,8 @@ class PaperVenue:
                 f"{account.ledger.path} ends before what the journal has seen of it; restore both "
                 f"from one copy"
             )
-        self.market.refresh()
+        await self._look(now)
+        held = await self._holdings(now)  # nothing is booked before everything is there
         account.advance(now)
         needed = [s for s in account.instruments if s in self.portfolio.hedges or account.held(s)]
         quotes = tuple(self._quote(symbol, now) for symbol in needed)
@@ -80,7 +107,7 @@ class PaperVenue:
             at=now,
             account=self.portfolio.account,
             numeraire=self.portfolio.numeraire,
-            holdings=tuple(self._holding(a, q, now) for a, q in self.portfolio.quantities),
+            holdings=held.holdings,
             instruments=tuple(account.instruments.values()),
             quotes=quotes,
             positions=tuple(p for p in account.positions.values() if p.contracts),
@@ -95,6 +122,7 @@ class PaperVenue:
             funding_payments=tuple(v for v in values if isinstance(v, FundingPayment)),
             flows=tuple(v for v in values if isinstance(v, Flow)),
             funding_missed=sum(event.kind == "funding_missed" for event in events),
+            doubts=held.doubts,
         )
 
     async def series(
@@ -103,7 +131,10 @@ class PaperVenue:
         return await self.market.series(symbol, series, bar, after, until)
 
     async def send(self, order: Order) -> Outcome:
-        """Fill at the next open, or say why not; an id that was used before only shows its outcome."""
+        """
+        Fill at the next open, or at the present book, or say why not; an id that was used before only
+        shows its outcome.
+        """
         known = self.account.outcomes.get(order.client_order_id)
         if known is not None:
             if (known.symbol, known.side, known.contracts) != (
@@ -115,12 +146,13 @@ class PaperVenue:
             return known
         now = self.clock()
         try:
+            await self._look(now)
             self.account.advance(now)
             outcome, fill = self._matched(order, now)
         except VenueUnavailable as error:
             raise VenueRefused(f"nothing was executed: {error}") from error
         self.account.add("outcome", f"order {order.client_order_id}", outcome)
-        if fill is not None and order.symbol not in self.account.ledger.multipliers():
+        if fill is not None and order.symbol not in self.account.traded:
             multiplier = self.account.instruments[order.symbol].contract_multiplier
             made = Contract(symbol=order.symbol, contract_multiplier=multiplier)
             self.account.add("contract", f"contract {order.symbol}", made)
@@ -138,6 +170,12 @@ class PaperVenue:
     async def close(self) -> None:
         self.account.ledger.close()
 
+    async def _look(self, now: datetime) -> None:
+        """What an order meets, and what happened since the account was last carried."""
+        account = self.account
+        await self.market.refresh(account.legs, now, account.ledger.advanced_to)
+        account.relist(self.market.instruments())
+
     def _matched(self, order: Order, now: datetime) -> tuple[Outcome, Fill | None]:
         instrument = self.account.instruments.get(order.symbol)
         if instrument is None:
@@ -145,18 +183,18 @@ class PaperVenue:
         trading = self.market.trading(order.symbol, now)
         if trading is None:
             return _outcome(order, reason="nothing trades at this time"), None
-        price = self._fill_price(instrument, order, trading.open_price)
+        price = self._fill_price(instrument, order, trading)
         if (price < order.limit_price) if order.side == "sell" else (price > order.limit_price):
             return _outcome(order, reason=f"{price} is beyond the limit price"), None
         filled = min(order.contracts, self._fillable(instrument, trading))
-        self._refuse(instrument, order, trading.open_price, filled)
+        self._refuse(instrument, order, trading.mark_price, filled)
         if filled == 0:
             return _outcome(order, reason="the bar has no volume for it"), None
         fill = self._fill(instrument, order, trading, filled, price, now)
         return _outcome(order, filled=filled, fill_price=price, fee=fill.fee), fill
 
     def _fillable(self, instrument: Instrument, trading: Trading) -> Decimal:
-        """What is left of our share of the bar's volume, in whole lots."""
+        """What is left of our share of what trades, in whole lots."""
         taken = sum(
             (
                 fill.contracts
@@ -184,18 +222,21 @@ class PaperVenue:
             side=order.side,
             contracts=filled,
             fill_price=price,
-            mark_price=trading.open_price,
+            mark_price=trading.mark_price,
             index_price=trading.index_price,
             fee=size * self.account.terms.fee_bps / BPS,
             client_order_id=order.client_order_id,
         )
 
-    def _fill_price(self, instrument: Instrument, order: Order, open_price: Decimal) -> Decimal:
-        terms = self.account.terms
-        worse = (terms.half_spread_bps + terms.slippage_bps) / BPS
-        if order.side == "sell":
-            return to_tick(open_price * (1 - worse), instrument.tick, ROUND_FLOOR)
-        return to_tick(open_price * (1 + worse), instrument.tick, ROUND_CEILING)
+    def _fill_price(self, instrument: Instrument, order: Order, trading: Trading) -> Decimal:
+        """The best price of the book, or half a spread from the mark where none is known; and worse."""
+        terms, sells = self.account.terms, order.side == "sell"
+        best, worse = trading.bid_price if sells else trading.ask_price, terms.slippage_bps / BPS
+        if best is None:
+            best, worse = trading.mark_price, worse + terms.half_spread_bps / BPS
+        if sells:
+            return to_tick(best * (1 - worse), instrument.tick, ROUND_FLOOR)
+        return to_tick(best * (1 + worse), instrument.tick, ROUND_CEILING)
 
     def _refuse(self, instrument: Instrument, order: Order, price: Decimal, filled: Decimal) -> None:
         """Raise `VenueRefused` for what an exchange would not take."""
@@ -233,6 +274,10 @@ class PaperVenue:
             return quote
         half = quote.mark_price * self.account.terms.half_spread_bps / BPS
         return replace(quote, bid_price=quote.mark_price - half, ask_price=quote.mark_price + half)
+
+    async def _stated(self, now: datetime) -> Held:
+        """What the settings state, at the market's prices."""
+        return Held(holdings=tuple(self._holding(a, q, now) for a, q in self.portfolio.quantities))
 
     def _holding(self, asset: str, quantity: Decimal, now: datetime) -> Holding:
         if asset == self.portfolio.numeraire:

@@ -8,9 +8,9 @@ closed bars decide whether margin ran out on the way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 
 from hedged.core.margin import maintenance_margin, rise_to_liquidation
@@ -20,22 +20,31 @@ from hedged.core.market import (
     Flow,
     FundingPayment,
     Instrument,
+    MarginTier,
     Position,
     notional,
     to_tick,
 )
 from hedged.core.record import Outcome
 from hedged.errors import VenueUnavailable
-from hedged.venue.ledger import Event, Kind, Ledger, Value
+from hedged.venue.ledger import Contract, Event, Kind, Ledger, Value
 from hedged.venue.protocol import Market
+from hedged.venue.reading import plain
 
 BPS = Decimal(10_000)
 FEE_STEP = Decimal("1e-8")
+NOTIONAL_MAX = Decimal(1_000_000_000)
+"""Of the one tier that stands in for a venue's own; a larger position has no leverage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperTerms:
-    """What trading on paper costs, and what the account started with."""
+    """
+    What trading on paper costs, and what the account started with.
+
+    *maintenance_rate* is the share of notional that a venue's contract needs where only a key could
+    ask for its tiers; the leverage is then ``1 / (2 * maintenance_rate)``, and none at all with 0.
+    """
 
     collateral: Decimal
     fee_bps: Decimal
@@ -43,10 +52,16 @@ class PaperTerms:
     slippage_bps: Decimal
     volume_share_max: Decimal
     liquidation_fee_bps: Decimal
+    maintenance_rate: Decimal = Decimal("0.025")
 
 
 class PaperAccount:
-    """The account folded from its ledger; linear contracts, one settle currency."""
+    """
+    The account folded from its ledger; linear contracts, one settle currency.
+
+    *legs* are the contracts that it may trade, by default all of *instruments*; on a live market these
+    are empty until `relist` has the venue's own.
+    """
 
     def __init__(
         self,
@@ -54,22 +69,42 @@ class PaperAccount:
         ledger: Ledger,
         terms: PaperTerms,
         instruments: tuple[Instrument, ...],
-        lag: timedelta = timedelta(0),
+        legs: frozenset[str] = frozenset(),
     ) -> None:
         self.market = market
         self.ledger = ledger
         self.terms = terms
-        self.lag = lag
         self.instruments = {i.symbol: i for i in instruments}
+        self.legs = legs or frozenset(self.instruments)
         self._fold()
+
+    def relist(self, listed: Iterable[Instrument]) -> None:
+        """
+        Take the contracts as the venue lists them now.
+
+        Raises
+        ------
+        VenueUnavailable
+            When one is not what it was when it was traded: the book can't be read with it.
+        """
+        for instrument in listed:
+            traded = self.traded.get(instrument.symbol)
+            if traded and traded.contract_multiplier != instrument.contract_multiplier:
+                raise VenueUnavailable(
+                    f"{instrument.symbol} was traded on paper with {traded.contract_multiplier} a "
+                    f"contract, and has {instrument.contract_multiplier} now; give service.state_dir "
+                    "another folder"
+                )
+            tiers = instrument.tiers or _only_tier(self.terms.maintenance_rate)
+            self.instruments[instrument.symbol] = replace(instrument, tiers=tiers)
 
     def advance(self, now: datetime) -> None:
         """
         Carry the account from where it was to *now*; a clock that steps back changes nothing.
 
-        In real time it stays `lag` behind, so that what settled just now is recorded when it is booked.
+        In real time it may stay behind, so that what settled just now is known when it is booked.
         """
-        since, until = self.ledger.advanced_to, now - self.lag
+        since, until = self.ledger.advanced_to, self.market.known_until(now)
         if since is None:
             self.add("flow", "collateral", Flow(at=now, amount=self.terms.collateral))
             self.commit(until)
@@ -124,6 +159,7 @@ class PaperAccount:
     def _fold(self) -> None:
         """What the events of the ledger make of the account."""
         self.wallet = ZERO
+        self.traded: dict[str, Contract] = {}
         self.positions: dict[str, Position] = {}
         self.outcomes: dict[str, Outcome] = {}
         self.fills: list[Fill] = []
@@ -216,6 +252,8 @@ class PaperAccount:
                 self._apply_fill(fill)
             case Outcome() as outcome:
                 self.outcomes[outcome.client_order_id] = outcome
+            case Contract() as contract:
+                self.traded[contract.symbol] = contract
 
     def _apply_fill(self, fill: Fill) -> None:
         """Average the entry when the position grows; realise against it when it shrinks."""
@@ -228,5 +266,13 @@ class PaperAccount:
             self.positions[fill.symbol] = replace(held, contracts=total, entry_price=paid / total)
             return
         moved = fill.fill_price - held.entry_price
-        self.wallet += notional(self.instruments[fill.symbol], -signed, moved)
+        self.wallet += self.traded[fill.symbol].worth(-signed, moved)
         self.positions[fill.symbol] = replace(held, contracts=held.contracts + signed)
+
+
+def _only_tier(rate: Decimal) -> tuple[MarginTier, ...]:
+    """One tier for all positions, in place of those that the venue tells nobody without a key."""
+    if not rate:
+        return ()
+    leverage = plain(max(Decimal(1), 1 / (2 * rate)))
+    return (MarginTier(notional_max=NOTIONAL_MAX, rate=rate, deduction=ZERO, leverage_max=leverage),)

@@ -4,6 +4,7 @@ What a venue must answer. Two protocols: a `Market` speaks of prices, a `Venue` 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +12,7 @@ from typing import Protocol
 
 import polars as pl
 
-from hedged.core.market import Quote, Side, Snapshot
+from hedged.core.market import Instrument, Quote, Side, Snapshot
 from hedged.core.metrics import Series
 from hedged.core.record import Outcome
 
@@ -30,12 +31,20 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trading:
-    """What an order sent now meets: the bar after the last closed one, open *since* then."""
+    """
+    What an order sent now meets.
+
+    On recorded history that is the bar after the last closed one, whose open is its *mark_price*; on a
+    live market the book, with *bid_price* and *ask_price*. *volume*, in coins of the base, bounds what
+    may be taken from *since* on.
+    """
 
     since: datetime
-    open_price: Decimal
+    mark_price: Decimal
     index_price: Decimal | None
     volume: Decimal
+    bid_price: Decimal | None = None
+    ask_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +67,23 @@ class SettledFunding:
 class Market(Protocol):
     """Public prices, by symbol; times are the market's own."""
 
-    def refresh(self) -> None:
-        """Look again: called once at the start of a pass."""
+    async def refresh(self, symbols: Iterable[str], now: datetime, since: datetime | None) -> None:
+        """
+        Look again at *symbols*: what is *now*, and what happened after *since* (None: nothing matters).
+
+        The other methods answer from what was seen here.
+
+        Raises
+        ------
+        VenueUnavailable
+            When any part of it is missing or can't be understood.
+        """
+
+    def known_until(self, now: datetime) -> datetime:
+        """Up to when everything is known that happened by *now*: bars closed, funding settled."""
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        """The contracts as the venue lists them; empty where the settings state them."""
 
     def quote(self, symbol: str, now: datetime) -> Quote | None:
         """The last price known at *now*; None when there is none, or none fresh enough."""

@@ -8,19 +8,20 @@ that instant. What an order meets (the open of the bar in progress) is told to f
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import polars as pl
 
-from hedged.core.market import Quote
+from hedged.core.market import Instrument, Quote
 from hedged.core.metrics import Series, bar_seconds
 from hedged.core.metrics.history import SCHEMAS
 from hedged.errors import VenueUnavailable
 from hedged.history.rows import accept, time_column
 from hedged.history.store import HistoryStore
+from hedged.venue.due import due_funding
 from hedged.venue.protocol import ClosedBar, SettledFunding, Trading
 
 # A last close older than this many bars is no price any more.
@@ -49,21 +50,39 @@ class ReplayClock:
 
 
 class ReplayMarket:
-    """Recorded bars of *bar* length under *store*; *reload* reads them anew for every pass."""
+    """
+    Recorded bars of *bar* length under *store*; *reload* reads them anew for every pass.
 
-    def __init__(self, store: HistoryStore, bar: str, *, reload: bool = False) -> None:
+    In real time what settled just now is recorded *lag* later.
+    """
+
+    def __init__(
+        self,
+        store: HistoryStore,
+        bar: str,
+        *,
+        reload: bool = False,
+        lag: timedelta = timedelta(0),
+    ) -> None:
         self.store = store
         self.bar = bar
         self.reload = reload
+        self.lag = lag
         self.step = timedelta(seconds=bar_seconds(bar))
         self._bars: dict[str, _Bars] = {}
         self._funding: dict[str, tuple[list[datetime], list[tuple[float, float]]]] = {}
 
-    def refresh(self) -> None:
+    async def refresh(self, symbols: Iterable[str], now: datetime, since: datetime | None) -> None:
         if self.reload:
             self.store.forget()
             self._bars.clear()
             self._funding.clear()
+
+    def known_until(self, now: datetime) -> datetime:
+        return now - self.lag
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        return ()
 
     def quote(self, symbol: str, now: datetime) -> Quote | None:
         found = self._last_closed(symbol, now)
@@ -97,7 +116,7 @@ class ReplayMarket:
             return None
         return Trading(
             since=since,
-            open_price=_decimal(price),
+            mark_price=_decimal(price),
             index_price=None if index is None else _decimal(index),
             volume=_decimal(row["volume"]),
         )
@@ -115,19 +134,7 @@ class ReplayMarket:
         ]
 
     def funding(self, symbol: str, after: datetime, until: datetime) -> list[SettledFunding]:
-        stamps, rates = self._settled(symbol)
-        place = bisect_right(stamps, after)
-        found: list[SettledFunding] = []
-        # Between two recorded stamps the interval of the earlier one says which were due.
-        at = stamps[place - 1] if place else (stamps[0] if stamps else until)
-        hours = rates[place - 1][1] if place else (rates[0][1] if rates else 8.0)
-        for stamp, (rate, interval) in zip(stamps[place:], rates[place:], strict=True):
-            found += _missing(at, stamp, hours, after, until)
-            if stamp > until:
-                return found
-            found.append(SettledFunding(at=stamp, funding_rate=_decimal(rate)))
-            at, hours = stamp, interval
-        return [*found, *_missing(at, until + timedelta(microseconds=1), hours, after, until)]
+        return due_funding(*self._settled(symbol), after, until)
 
     async def series(
         self, symbol: str, series: Series, bar: str, after: datetime | None, until: datetime
@@ -168,19 +175,6 @@ class ReplayMarket:
             rates = frame.select("funding_rate", "interval_hours").rows()
             self._funding[symbol] = (frame["at"].to_list(), rates)
         return self._funding[symbol]
-
-
-def _missing(
-    at: datetime, before: datetime, hours: float, after: datetime, until: datetime
-) -> list[SettledFunding]:
-    """Stamps due every *hours* strictly between *at* and *before*, within (after, until]."""
-    found = []
-    due = at + timedelta(hours=hours)
-    while due < before and due <= until:
-        if due > after:
-            found.append(SettledFunding(at=due, funding_rate=None))
-        due += timedelta(hours=hours)
-    return found
 
 
 def _decimal(figure: float | None) -> Decimal:

@@ -1,7 +1,8 @@
 """
 Reads that fail are tried again, a bounded number of times; sends never are.
 
-Enters a venue; leaves the same venue whose `observe`, `series` and `lookup` are patient.
+Enters a venue; leaves the same venue whose `observe`, `series` and `lookup` are patient. A source of
+history that is downloaded is still more so.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from hedged.core.market import Snapshot
 from hedged.core.metrics import Series
 from hedged.core.record import Outcome
 from hedged.errors import VenueUnavailable
+from hedged.history.keeper import Source
 from hedged.venue.protocol import Order, Venue
 
 log = structlog.get_logger()
@@ -26,6 +28,8 @@ T = TypeVar("T")
 
 ATTEMPTS_MAX = 4
 WAIT_S_MAX = 10.0
+LONG_ATTEMPTS_MAX = 8
+LONG_WAIT_S_MAX = 60.0
 
 
 class PatientVenue:
@@ -54,19 +58,54 @@ class PatientVenue:
         await self.venue.close()
 
     async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
-        retrying = AsyncRetrying(
-            sleep=self._sleep,
-            stop=stop_after_attempt(ATTEMPTS_MAX),
-            wait=wait_exponential(multiplier=1, max=WAIT_S_MAX),
-            retry=retry_if_exception_type(VenueUnavailable),
-            before_sleep=_say,
-            reraise=True,
+        return await _patiently(read, self._sleep, ATTEMPTS_MAX, WAIT_S_MAX)
+
+
+class PatientSource:
+    """
+    A source of history, asked again on `VenueUnavailable`.
+
+    What answered once is waited for over a minute, in which a used-up budget is there again.
+    """
+
+    def __init__(self, source: Source, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self.source = source
+        self._sleep = sleep
+        self._answered: set[tuple[str, Series]] = set()
+
+    async def series(
+        self, symbol: str, series: Series, bar: str, after: datetime | None, until: datetime
+    ) -> pl.DataFrame:
+        known = (symbol, series) in self._answered
+        found = await _patiently(
+            lambda: self.source.series(symbol, series, bar, after, until),
+            self._sleep,
+            LONG_ATTEMPTS_MAX if known else ATTEMPTS_MAX,
+            LONG_WAIT_S_MAX if known else WAIT_S_MAX,
         )
+        self._answered.add((symbol, series))
+        return found
 
-        async def attempt() -> T:
-            return await read()
 
-        return await retrying(attempt)
+async def _patiently(
+    read: Callable[[], Awaitable[T]],
+    sleep: Callable[[float], Awaitable[None]],
+    attempts_max: int,
+    wait_s_max: float,
+) -> T:
+    retrying = AsyncRetrying(
+        sleep=sleep,
+        stop=stop_after_attempt(attempts_max),
+        wait=wait_exponential(multiplier=1, max=wait_s_max),
+        retry=retry_if_exception_type(VenueUnavailable),
+        before_sleep=_say,
+        reraise=True,
+    )
+
+    async def attempt() -> T:
+        return await read()
+
+    return await retrying(attempt)
 
 
 def _say(state: RetryCallState) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import typer
 
 from hedged.cli.chart.figures import Chart, chart_of
-from hedged.cli.rules import check_covered, midnight, policies_of
-from hedged.cli.show import print_json, settings_of
+from hedged.cli.rules import check_covered, policies_of
+from hedged.cli.show import midnight, print_json, settings_of
 from hedged.errors import SettingsError
 from hedged.service.ticks import Schedule
 from hedged.wiring import check_served, recorded_market, recorded_signal, stated_holdings
@@ -39,7 +39,7 @@ def draw_chart(
 
 
 def _chart(config: list[Path], at: str | None, days: int, portfolio: str | None) -> Chart:
-    asked = None if at is None else midnight(at)
+    asked = None if at is None else midnight(at, "--at")
     settings = settings_of(config).settings
     policies = list(policies_of(settings, portfolio))
     if len(policies) > 1:

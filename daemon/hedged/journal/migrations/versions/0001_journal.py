@@ -37,7 +37,7 @@ def upgrade() -> None:
         *(_text(n) for n in ("portfolio", "account", "mode", "tick_id", "symbol")),
         sa.Column("client_order_id", sa.Text, nullable=False, unique=True),
         *(_text(n) for n in ("notional", "body", "opened_at")),
-        *(_text(n, nullable=True) for n in ("outcome", "resolved_at")),
+        *(_text(n, nullable=True) for n in ("sent_at", "outcome", "resolved_at")),
     )
     op.create_table(
         "restriction",
@@ -67,4 +67,9 @@ def upgrade() -> None:
     op.execute(
         "CREATE TRIGGER intent_resolved_once BEFORE UPDATE ON intent WHEN OLD.outcome IS NOT NULL "
         "BEGIN SELECT RAISE(ABORT, 'the first outcome stands'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER intent_sent_once BEFORE UPDATE OF sent_at ON intent "
+        "WHEN OLD.sent_at IS NOT NULL "
+        "BEGIN SELECT RAISE(ABORT, 'an order is sent at most once'); END"
     )

@@ -1,0 +1,126 @@
+"""
+``check`` against real exchanges: the clock, the key, the modes, the contracts, the prices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+
+from hedged.cli.findings import Finding
+from hedged.core.exposure import expose
+from hedged.core.market import Snapshot
+from hedged.errors import HedgedError
+from hedged.settings.model import Settings
+from hedged.settings.policies import policy_of
+from hedged.venue import doubts
+from hedged.venue.accounts import Account
+from hedged.venue.exchange import Exchange
+from hedged.venue.protocol import Venue
+from hedged.wiring.daemon import wall_clock
+from hedged.wiring.live import Lines, check_exchange_serves, live_venues
+from hedged.wiring.live_paper import live_paper_venues
+
+SLOW = timedelta(seconds=2)
+
+
+def exchange_findings(settings: Settings) -> list[Finding]:
+    """Everything that can be found out without sending an order."""
+
+    async def work() -> list[Finding]:
+        lines = Lines(settings.venue, settings.account, wall_clock, None)
+        try:
+            return [finding async for finding in _found(settings, lines)]
+        finally:
+            await lines.close()
+
+    return asyncio.run(work())
+
+
+async def _found(settings: Settings, lines: Lines) -> AsyncIterator[Finding]:
+    exchange = lines.exchange(settings.venue.kind)
+    for portfolio in settings.portfolio:
+        policy = policy_of(settings, portfolio)
+        try:
+            check_exchange_serves(policy, exchange)
+            said = f"{len(policy.rules)} rules, {exchange.name} serves what they name"
+            yield Finding(what=f"rules of {policy.portfolio}", result="ok", said=said)
+        except HedgedError as error:
+            yield Finding(what=f"rules of {policy.portfolio}", result="FAILED", said=str(error))
+    try:
+        async for finding in _of_exchange(exchange):
+            yield finding
+        with ExitStack() as opened:
+            for name, venue, accounts in _venues(settings, lines, opened):
+                for account in accounts:
+                    async for finding in _of_account(account):
+                        yield finding
+                policy = policy_of(settings, next(p for p in settings.portfolio if p.name == name))
+                seen = await venue.observe(wall_clock(), after=0)
+                exposure = expose(seen, policy.exposure)
+                for finding in _of_snapshot(name, seen, exposure.unpriced):
+                    yield finding
+    except HedgedError as error:
+        yield Finding(what=exchange.name, result="FAILED", said=str(error))
+
+
+def _venues(
+    settings: Settings, lines: Lines, opened: ExitStack
+) -> Iterator[tuple[str, Venue, list[Account]]]:
+    """The venue of every portfolio, by its name, and the accounts whose keys it uses."""
+    if settings.service.mode == "paper":
+        on_paper = live_paper_venues(settings, lines, wall_clock, opened, read_only=True)
+        for portfolio in settings.portfolio:
+            sources = [lines.account(name, frozenset()) for name in portfolio.holdings_from]
+            yield portfolio.name, on_paper[portfolio.name], sources
+        return
+    for name, venue in live_venues(settings, lines, wall_clock, opened, read_only=True).items():
+        yield name, venue, list({a.name: a for a in (*venue.hedges, *venue.sources)}.values())
+
+
+async def _of_exchange(exchange: Exchange) -> AsyncIterator[Finding]:
+    began = wall_clock()
+    skew = await exchange.measure_skew()
+    took = wall_clock() - began
+    listings = await exchange.listings()
+    off = skew / timedelta(seconds=1)
+    yield Finding(
+        what=f"{exchange.name}: clock",
+        result="ok" if abs(skew) <= doubts.SKEW_MAX / 2 else "warning"
+        if abs(skew) <= doubts.SKEW_MAX else "FAILED",
+        said=f"the local clock is {off:+.3f} s off; it may be {doubts.SKEW_MAX.total_seconds()} s",
+    )  # fmt: skip
+    yield Finding(
+        what=f"{exchange.name}: latency",
+        result="ok" if took <= SLOW else "warning",
+        said=f"an answer took {1000 * took.total_seconds():.0f} ms; {len(listings)} contracts listed",
+    )
+
+
+async def _of_account(account: Account) -> AsyncIterator[Finding]:
+    rights = await account.exchange.dialect.rights(account.wire)
+    wrong = [*doubts.of_rights(account, rights), *doubts.of_sight(account, rights)]
+    what = f"key of {account.name}"
+    for doubt in wrong:
+        yield Finding(what=what, result="FAILED", said=doubt)
+    if rights.address_bound is False:
+        said = "it works from every address; bind it to this machine's at the exchange"
+        yield Finding(what=what, result="warning", said=said)
+    if not wrong:
+        may = "may trade" if rights.may_trade else "may only read"
+        yield Finding(
+            what=what, result="ok", said=f"account {rights.account_uid}, {may}, can't withdraw"
+        )
+
+
+def _of_snapshot(name: str, seen: Snapshot, unpriced: tuple[str, ...]) -> Iterator[Finding]:
+    for doubt in seen.doubts:
+        yield Finding(what=f"portfolio {name}", result="FAILED", said=doubt)
+    for asset in unpriced:
+        said = "nobody prices it, so every pass would hold; see exposure.ignore and unpriced_max"
+        yield Finding(what=asset, result="FAILED", said=said)
+    coins = sorted({holding.asset for holding in seen.holdings})
+    said = f"{len(coins)} coins seen ({', '.join(coins[:8])}), equity {seen.margin.equity:,.2f}"
+    yield Finding(what=f"portfolio {name}", result="ok", said=said)

@@ -1,0 +1,82 @@
+"""
+Accounts at venues, as a portfolio uses them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from hedged.venue.dialect import Balance
+from hedged.venue.exchange import Exchange
+from hedged.venue.wire import Wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What an account must be like, as the settings say; None where they leave it open."""
+
+    account_uid: str | None = None
+    leverage: Decimal | None = None
+    margin_mode: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Account:
+    """
+    A key at a venue; *legs* are the contracts that this portfolio hedges with there. Without
+    *futures_wallets* the coins in wallets of futures are left out, which its key may not see.
+    """
+
+    name: str
+    exchange: Exchange
+    wire: Wire
+    legs: frozenset[str] = frozenset()
+    wanted: Wanted = Wanted()
+    futures_wallets: bool = True
+
+
+async def balances_on(
+    account: Account, numeraire: str, *, margin: bool = True
+) -> list[tuple[str, Balance]]:
+    """
+    The coins that lie at the venue under the key of *account*, each with the account's name.
+
+    With *margin* also those that serve as such, for an account on which the portfolio does not hedge.
+
+    Raises
+    ------
+    VenueUnavailable
+        When any part of it can't be asked for.
+    """
+    exchange = account.exchange
+    skew, listings = await exchange.measure_skew(), await exchange.listings()
+    account.wire.clock_is_off(round(skew / timedelta(milliseconds=1)))
+    bases = frozenset(listing.instrument.base for listing in listings.values())
+    futures = account.futures_wallets
+    found = await exchange.dialect.balances(account.wire, bases | {numeraire}, futures=futures)
+    if margin and futures:
+        found += await exchange.dialect.collateral(account.wire)
+    return [(account.name, balance) for balance in found]
+
+
+class Names:
+    """
+    The core's names of contracts on several accounts.
+
+    Those on the *first* account go by their plain symbols, others say where they are:
+    ``BTC/USDT:USDT@second``.
+    """
+
+    def __init__(self, first: str) -> None:
+        self.first = first
+
+    def key(self, account: str, symbol: str) -> str:
+        """The core's name of *symbol* on *account*."""
+        return symbol if account == self.first else f"{symbol}@{account}"
+
+    def split(self, key: str) -> tuple[str, str]:
+        """The account and the venue's symbol of a core's name."""
+        symbol, _, account = key.partition("@")
+        return account or self.first, symbol

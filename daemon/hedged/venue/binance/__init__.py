@@ -1,0 +1,1 @@
+"""Binance USD-M futures; also what lies in its spot, funding, Earn and COIN-M wallets."""

@@ -1,0 +1,421 @@
+"""
+Binance USD-M futures: which endpoints are asked for what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from hedged.core.market import Quote
+from hedged.core.metrics import Series, bar_seconds
+from hedged.core.metrics.history import SCHEMAS
+from hedged.core.metrics.vocabulary import Need
+from hedged.core.record import Outcome
+from hedged.errors import VenueUnavailable
+from hedged.venue.binance import happened, translate, wallets
+from hedged.venue.binance import series as series_of
+from hedged.venue.binance.outcomes import OUTCOMES
+from hedged.venue.dialect import AccountSeen, Balance, Happening, Listing, Rights, SymbolMode
+from hedged.venue.outcomes import raised
+from hedged.venue.protocol import Order
+from hedged.venue.reading import (
+    flag,
+    instant,
+    maybe_positive,
+    milliseconds,
+    rows_of,
+    table_of,
+    text,
+    whole,
+)
+from hedged.venue.wire import Answered, Speech, Wire
+
+PAGE = 1000
+TRADES_WINDOW = timedelta(days=6, hours=23)
+"""The venue answers trades of at most seven days at once."""
+BARS_BACK = 2_500
+"""Bars asked for of a symbol that nothing is kept of."""
+OPEN_INTEREST_BACK = timedelta(days=29)
+"""What the venue keeps of it; older open interest is only there if it was recorded."""
+OPEN_INTEREST_PERIODS = ("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d")
+UNKNOWN_ORDER = "-2013"
+
+
+def used_of(headers: Mapping[str, str]) -> float | None:
+    """What the host counts in the present minute."""
+    told = headers.get("x-mbx-used-weight-1m")
+    return float(told) if told is not None and told.isdecimal() else None
+
+
+class Binance:
+    """The `Dialect` of Binance USD-M futures."""
+
+    speech = Speech(
+        ccxt_id="binanceusdm",
+        weight_limits={"fapi.binance.com": 2400, "api.binance.com": 6000, "dapi.binance.com": 2400},
+        weight_window_s=60,
+        error_of=translate.error_of,
+        used_of=used_of,
+        weighs=True,
+        read_by_post=frozenset({"sapiPostAssetGetFundingAsset"}),
+    )
+
+    unserved: frozenset[Need] = frozenset({"funding_next"})
+    wallets_apart = True
+
+    async def server_time(self, wire: Wire) -> datetime:
+        answer = await wire.read("fapiPublicGetTime")
+        return instant(table_of(answer, "time"), "serverTime", "time")
+
+    async def listings(self, wire: Wire) -> dict[str, Listing]:
+        found = (translate.listing_of(market) for market in (await wire.markets()).values())
+        return {listing.instrument.symbol: listing for listing in found if listing is not None}
+
+    async def rights(self, wire: Wire) -> Rights:
+        restrictions, account = await asyncio.gather(
+            wire.read("sapiGetAccountApiRestrictions"), self._spot(wire)
+        )
+        return wallets.rights_of(restrictions, account)
+
+    async def quotes(self, wire: Wire, listings: tuple[Listing, ...]) -> tuple[Quote, ...]:
+        async def quote(listing: Listing) -> Quote:
+            asked = {"symbol": listing.market_id}
+            premium, book = await asyncio.gather(
+                wire.read("fapiPublicGetPremiumIndex", asked),
+                wire.read("fapiPublicGetTickerBookTicker", asked),
+            )
+            return translate.quote_of(listing, premium, book)
+
+        return tuple(await asyncio.gather(*(quote(listing) for listing in listings)))
+
+    async def prices(self, wire: Wire, pairs: tuple[tuple[str, str], ...]) -> dict[str, Decimal]:
+        if not pairs:
+            return {}
+        rows = rows_of(await wire.read("publicGetTickerPrice"), "ticker/price")
+        by_id = {text(row, "symbol", "ticker/price"): row for row in rows}
+        told = {
+            base: maybe_positive(by_id[base + quote], "price", f"price of {base}")
+            for base, quote in pairs
+            if base + quote in by_id
+        }
+        return {base: price for base, price in told.items() if price is not None}
+
+    async def account(
+        self, wire: Wire, listings: dict[str, Listing], settle: str, symbols: frozenset[str]
+    ) -> AccountSeen:
+        ids = [listings[symbol].market_id for symbol in sorted(symbols & listings.keys())]
+        account, config, rows, *orders = await asyncio.gather(
+            wire.read("fapiPrivateV3GetAccount"),
+            wire.read("fapiPrivateGetAccountConfig"),
+            wire.read("fapiPrivateV3GetPositionRisk"),
+            # Asked for by symbol: all at once weigh 40 times as much.
+            *(wire.read("fapiPrivateGetOpenOrders", {"symbol": one}) for one in ids),
+        )
+        named = {listing.market_id: symbol for symbol, listing in listings.items()}
+        config = table_of(config, "accountConfig")
+        seen = (translate.position_of(row, named) for row in rows_of(rows, "positionRisk"))
+        return AccountSeen(
+            margin=translate.margin_of(account, settle),
+            positions=tuple(position for position in seen if position is not None),
+            open_orders=tuple(
+                translate.open_order_of(row, named)
+                for page in orders
+                for row in rows_of(page, "openOrders")
+            ),
+            hedge_mode=flag(config, "dualSidePosition", "accountConfig"),
+            collateral=wallets.collateral_of(account, settle, "usd-m"),
+        )
+
+    async def collateral(self, wire: Wire) -> tuple[Balance, ...]:
+        return wallets.collateral_of(await wire.read("fapiPrivateV3GetAccount"), "", "usd-m")
+
+    async def balances(
+        self, wire: Wire, known: frozenset[str], *, futures: bool
+    ) -> tuple[Balance, ...]:
+        coin_m = await wire.read("dapiPrivateGetAccount") if futures else None
+        spot, funding, flexible, locked = await asyncio.gather(
+            self._spot(wire),
+            wire.read("sapiPostAssetGetFundingAsset"),
+            self._pages(wire, "sapiGetSimpleEarnFlexiblePosition"),
+            self._pages(wire, "sapiGetSimpleEarnLockedPosition"),
+        )
+        return (
+            *wallets.spot_of(spot, known),
+            *wallets.funding_wallet_of(funding),
+            *(wallets.collateral_of(coin_m, "", "coin-m") if futures else ()),
+            *(b for page in flexible for b in wallets.earn_of(page, "totalAmount")),
+            *(b for page in locked for b in wallets.earn_of(page, "amount")),
+        )
+
+    async def happenings(
+        self,
+        wire: Wire,
+        listings: dict[str, Listing],
+        symbols: frozenset[str],
+        settle: str,
+        since: datetime,
+        until: datetime,
+        known: Callable[[str], bool],
+    ) -> tuple[Happening, ...]:
+        fills, incomes = await asyncio.gather(
+            asyncio.gather(
+                *(self._fills(wire, listings[s], settle, since, until, known) for s in sorted(symbols))
+            ),
+            self._incomes(wire, listings, settle, since, known),
+        )
+        return (*(fill for found in fills for fill in found), *incomes)
+
+    async def marks_at(
+        self, wire: Wire, listing: Listing, at: datetime
+    ) -> tuple[Decimal, Decimal | None]:
+        begins = milliseconds(at.replace(second=0, microsecond=0))
+        asked = {"interval": "1m", "startTime": begins, "endTime": begins + 59_999, "limit": 1}
+        marks, indices = await asyncio.gather(
+            wire.read("fapiPublicGetMarkPriceKlines", {"symbol": listing.market_id, **asked}),
+            wire.read("fapiPublicGetIndexPriceKlines", {"pair": pair_of(listing), **asked}),
+        )
+        mark, index = series_of.open_of(marks), series_of.open_of(indices)
+        if mark is None:
+            raise VenueUnavailable(f"no mark price of {listing.market_id} at {at:%Y-%m-%d %H:%M}")
+        return mark, index
+
+    async def series(
+        self,
+        wire: Wire,
+        listing: Listing,
+        series: Series,
+        bar: str,
+        after: datetime | None,
+        until: datetime,
+    ) -> pl.DataFrame:
+        rows: list[dict[str, Any]] = []
+        if series == "bars":
+            rows = await self._bars(wire, listing, bar, after, until)
+        elif series == "funding" and listing.kind != "dated":
+            rows = await self._funding(wire, listing, after, until)
+        elif series == "open_interest":
+            rows = await self._open_interest(wire, listing, bar, after, until)
+        return pl.DataFrame(rows, schema=SCHEMAS[series], orient="row")
+
+    async def mode(self, wire: Wire, listing: Listing) -> SymbolMode:
+        answer = await wire.read("fapiPrivateGetSymbolConfig", {"symbol": listing.market_id})
+        return wallets.mode_of(answer, listing)
+
+    async def send(self, wire: Wire, listing: Listing, order: Order) -> Outcome:
+        request = translate.request_of(listing, order)
+        try:
+            answer = await wire.send("fapiPrivatePostOrder", request, order.client_order_id)
+        except Answered as error:
+            raised(OUTCOMES, "linear", error)
+        return translate.outcome_of(answer, listing, order.client_order_id)
+
+    async def lookup(self, wire: Wire, listing: Listing, client_order_id: str) -> Outcome | None:
+        asked = {"symbol": listing.market_id, "origClientOrderId": client_order_id}
+        try:
+            answer = await wire.find("fapiPrivateGetOrder", asked)
+        except Answered as error:
+            if error.code == UNKNOWN_ORDER:
+                return None
+            raise VenueUnavailable(f"order {client_order_id}: {error}") from None
+        return translate.outcome_of(answer, listing, client_order_id)
+
+    async def cancel(self, wire: Wire, listing: Listing, client_order_id: str) -> None:
+        asked = {"symbol": listing.market_id, "origClientOrderId": client_order_id}
+        try:
+            await wire.change("fapiPrivateDeleteOrder", asked)
+        except Answered as error:
+            if error.code not in (UNKNOWN_ORDER, "-2011"):
+                raise VenueUnavailable(f"order {client_order_id}: {error}") from None
+
+    # ---- asking page by page
+
+    async def _spot(self, wire: Wire) -> Any:
+        return await wire.read("privateGetAccount", {"omitZeroBalances": "true"})
+
+    async def _pages(self, wire: Wire, endpoint: str) -> list[Any]:
+        """Every page of Simple Earn, 100 rows each."""
+        pages: list[Any] = []
+        while True:
+            asked = {"current": len(pages) + 1, "size": 100}
+            pages.append(await wire.read(endpoint, asked))
+            table = table_of(pages[-1], "earn")
+            if len(pages) * 100 >= whole(table, "total", "earn"):
+                return pages
+
+    async def _fills(
+        self,
+        wire: Wire,
+        listing: Listing,
+        settle: str,
+        since: datetime,
+        until: datetime,
+        known: Callable[[str], bool],
+    ) -> list[Happening]:
+        trades: list[dict[str, Any]] = []
+        begins = since
+        while begins <= until:
+            ends = min(begins + TRADES_WINDOW, until)
+            asked: dict[str, Any] = {
+                "symbol": listing.market_id,
+                "startTime": milliseconds(begins),
+                "endTime": milliseconds(ends) + 999,
+                "limit": PAGE,
+            }
+            page = rows_of(await wire.read("fapiPrivateGetUserTrades", asked), "userTrades")
+            trades += page
+            if len(page) == PAGE:  # the rest of a full window comes by its id
+                trades += await self._trades_after(wire, listing, page[-1], until)
+            begins = ends + timedelta(seconds=1)
+        new = [t for t in trades if not known(happened.key_of_trade(t, listing))]
+        orders = await self._orders(wire, listing, {text(t, "orderId", "userTrades") for t in new})
+        return [
+            happened.fill_of(t, listing, orders[text(t, "orderId", "userTrades")], settle) for t in new
+        ]
+
+    async def _trades_after(
+        self, wire: Wire, listing: Listing, last: dict[str, Any], until: datetime
+    ) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            asked = {
+                "symbol": listing.market_id,
+                "fromId": whole(last, "id", "userTrades") + 1,
+                "limit": PAGE,
+            }
+            page = rows_of(await wire.read("fapiPrivateGetUserTrades", asked), "userTrades")
+            found += [row for row in page if instant(row, "time", "userTrades") <= until]
+            if len(page) < PAGE:
+                return found
+            last = page[-1]
+
+    async def _orders(
+        self, wire: Wire, listing: Listing, order_ids: set[str]
+    ) -> dict[str, dict[str, Any]]:
+        """The orders that trades belong to: only they say whose they are, and why they were made."""
+
+        async def order(order_id: str) -> dict[str, Any]:
+            asked = {"symbol": listing.market_id, "orderId": order_id}
+            return table_of(await wire.read("fapiPrivateGetOrder", asked), f"order {order_id}")
+
+        wanted = sorted(order_ids)
+        return dict(zip(wanted, await asyncio.gather(*map(order, wanted)), strict=True))
+
+    async def _incomes(
+        self,
+        wire: Wire,
+        listings: dict[str, Listing],
+        settle: str,
+        since: datetime,
+        known: Callable[[str], bool],
+    ) -> list[Happening]:
+        rows, begins = list[dict[str, Any]](), since
+        while True:
+            asked = {"startTime": milliseconds(begins), "limit": PAGE}
+            page = rows_of(await wire.read("fapiPrivateGetIncome", asked), "income")
+            rows += page
+            if len(page) < PAGE:
+                break
+            begins = max(instant(page[-1], "time", "income"), begins + timedelta(milliseconds=1))
+        by_id = {listing.market_id: listing for listing in listings.values()}
+        found: list[Happening] = []
+        for row in rows:
+            if row.get("asset") != settle or known(happened.key_of_income(row)):
+                continue
+            kind = text(row, "incomeType", "income")
+            if kind in happened.TRANSFERS:
+                found.append(happened.flow_of(row))
+            elif kind == "FUNDING_FEE":
+                listing = by_id.get(text(row, "symbol", "income"))
+                if listing is not None:
+                    found.append(happened.funding_of(row, listing, await self._settled(wire, row)))
+        return found
+
+    async def _settled(self, wire: Wire, income: dict[str, Any]) -> dict[str, Any]:
+        """The rate and mark with which the funding of *income* was reckoned."""
+        when = milliseconds(instant(income, "time", "income"))
+        asked = {
+            "symbol": text(income, "symbol", "income"),
+            "startTime": when - 60_000,
+            "endTime": when + 60_000,
+            "limit": 1,
+        }
+        rows = rows_of(await wire.read("fapiPublicGetFundingRate", asked), "fundingRate")
+        if not rows:
+            raise VenueUnavailable(f"no funding rate of {asked['symbol']} for an income at {when}")
+        return rows[0]
+
+    async def _bars(
+        self, wire: Wire, listing: Listing, bar: str, after: datetime | None, until: datetime
+    ) -> list[dict[str, Any]]:
+        step = timedelta(seconds=bar_seconds(bar))
+        begins = after + step if after is not None else until - BARS_BACK * step
+        rows: list[dict[str, Any]] = []
+        while begins + step <= until:
+            asked = {
+                "interval": bar,
+                "startTime": milliseconds(begins),
+                "endTime": milliseconds(until) - 1,
+                "limit": PAGE,
+            }
+            klines, indices = await asyncio.gather(
+                wire.read("fapiPublicGetKlines", {"symbol": listing.market_id, **asked}),
+                wire.read("fapiPublicGetIndexPriceKlines", {"pair": pair_of(listing), **asked}),
+            )
+            page = series_of.bars_of(klines, indices)
+            rows += [row for row in page if row["open_time"] + step <= until]
+            if len(page) < PAGE:
+                break
+            begins = page[-1]["open_time"] + step
+        return rows
+
+    async def _funding(
+        self, wire: Wire, listing: Listing, after: datetime | None, until: datetime
+    ) -> list[dict[str, Any]]:
+        hours = series_of.interval_of(await wire.read("fapiPublicGetFundingInfo"), listing)
+        begins = after or until - timedelta(hours=float(hours)) * BARS_BACK
+        rows: list[dict[str, Any]] = []
+        while True:
+            asked = {
+                "symbol": listing.market_id,
+                "startTime": milliseconds(begins),
+                "endTime": milliseconds(until),
+                "limit": PAGE,
+            }
+            page = rows_of(await wire.read("fapiPublicGetFundingRate", asked), "fundingRate")
+            rows += page
+            if len(page) < PAGE:
+                break
+            begins = instant(page[-1], "fundingTime", "fundingRate") + timedelta(milliseconds=1)
+        found = series_of.funding_rows_of(rows, hours)
+        return [row for row in found if (after is None or row["at"] > after) and row["at"] <= until]
+
+    async def _open_interest(
+        self, wire: Wire, listing: Listing, bar: str, after: datetime | None, until: datetime
+    ) -> list[dict[str, Any]]:
+        period = bar if bar in OPEN_INTEREST_PERIODS else "1h"
+        step = timedelta(seconds=bar_seconds(period))
+        kept = wire.now() - OPEN_INTEREST_BACK
+        begins = max(after + step, kept) if after else kept
+        rows: list[dict[str, Any]] = []
+        while begins <= until:
+            asked = {
+                "symbol": listing.market_id,
+                "period": period,
+                "startTime": milliseconds(begins),
+                "endTime": milliseconds(min(begins + 499 * step, until)),
+                "limit": 500,
+            }
+            rows += rows_of(await wire.read("fapiDataGetOpenInterestHist", asked), "openInterestHist")
+            begins += 500 * step
+        return series_of.open_interest_rows_of(rows, step / timedelta(hours=1))
+
+
+def pair_of(listing: Listing) -> str:
+    """What Binance calls the index of a contract: BTCUSDT for BTCUSDT_260925."""
+    return listing.market_id.partition("_")[0]

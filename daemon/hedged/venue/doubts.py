@@ -1,0 +1,92 @@
+"""
+What looks wrong on an account without making the picture of it incomplete.
+
+Each check is a small function; a doubt is a sentence that says what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from decimal import Decimal
+
+import structlog
+
+from hedged.core.market import Quote, notional
+from hedged.venue.accounts import Account
+from hedged.venue.dialect import AccountSeen, Listing, Rights, SymbolMode
+
+log = structlog.get_logger()
+
+SKEW_MAX = timedelta(seconds=2.5)
+NOTIONAL_GAP_MAX = Decimal("0.01")
+
+
+def of_legs(account: Account, listings: dict[str, Listing]) -> Iterable[str]:
+    """Contracts that can't be traded now."""
+    for symbol in sorted(account.legs):
+        if symbol not in listings:
+            yield f"{account.exchange.name} does not list {symbol}; see `hedged market instruments`"
+        elif not listings[symbol].active:
+            yield f"{symbol} does not trade on {account.exchange.name} now"
+
+
+def of_account(account: Account, seen: AccountSeen, skew: timedelta) -> Iterable[str]:
+    """A mode or a clock that orders would be misunderstood with."""
+    if seen.hedge_mode:
+        yield f"account {account.name} is in hedge mode; switch it to one-way mode"
+    if abs(skew) > SKEW_MAX:
+        yield (
+            f"the local clock is {skew / timedelta(seconds=1):+.1f} s off that of "
+            f"{account.exchange.name}; let it be kept by NTP"
+        )
+
+
+def of_notionals(
+    account: Account, seen: AccountSeen, listings: dict[str, Listing], quotes: dict[str, Quote]
+) -> Iterable[str]:
+    """Contracts x multiplier x mark, and the venue's own figure, must agree."""
+    for found in seen.positions:
+        symbol = found.position.symbol
+        if symbol not in listings or found.notional is None:
+            continue
+        mark = quotes[symbol].mark_price
+        ours = abs(notional(listings[symbol].instrument, found.position.contracts, mark))
+        if abs(ours - found.notional) > NOTIONAL_GAP_MAX * max(ours, found.notional):
+            yield (
+                f"{symbol} on {account.name} is worth {ours:,.2f} by contract size and mark, and "
+                f"{found.notional:,.2f} by the venue's own figure"
+            )
+
+
+def of_rights(account: Account, rights: Rights) -> Iterable[str]:
+    """A key that may do more or less than it should, or belongs to another account."""
+    if rights.may_withdraw:
+        yield f"the key of {account.name} may withdraw or transfer; make one that can't"
+    uid = account.wanted.account_uid
+    if uid is not None and uid != rights.account_uid:
+        yield f"account.{account.name}.uid is {uid}, and the key belongs to {rights.account_uid}"
+    if account.legs and not rights.may_trade:
+        yield f"the key of {account.name} may not trade futures"
+    if rights.address_bound is False:
+        log.warning("key_without_address_list", account=account.name)
+
+
+def of_sight(account: Account, rights: Rights) -> Iterable[str]:
+    """Coins that the key of an account can't see: they are unknown, and not nothing."""
+    if account.exchange.dialect.wallets_apart and account.futures_wallets and not rights.may_trade:
+        yield (
+            f"the key of {account.name} can't read its futures wallets; if no coins to be protected "
+            f"lie there, set account.{account.name}.futures_wallets = false"
+        )
+
+
+def of_mode(account: Account, symbol: str, mode: SymbolMode) -> Iterable[str]:
+    """Leverage and margin mode, where the settings ask for them; one-way mode always."""
+    wanted = account.wanted
+    if mode.hedge_mode:
+        yield f"{symbol} on {account.name} is in hedge mode; switch it to one-way mode"
+    if wanted.margin_mode is not None and mode.margin_mode not in (None, wanted.margin_mode):
+        yield f"{symbol} on {account.name} is in {mode.margin_mode} margin, not {wanted.margin_mode}"
+    if wanted.leverage is not None and mode.leverage not in (None, wanted.leverage):
+        yield f"{symbol} on {account.name} has leverage {mode.leverage}, not {wanted.leverage}"

@@ -1,0 +1,120 @@
+"""
+One venue's public side, shared by every portfolio that hedges or is priced there.
+
+Enters a dialect and a wire without a key; leaves listings, quotes and series. What was asked a
+moment ago is not asked again, so that twenty portfolios cost market data once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import polars as pl
+import structlog
+
+from hedged.core.market import Quote
+from hedged.core.metrics import Series
+from hedged.errors import VenueUnavailable
+from hedged.venue.dialect import Dialect, Listing
+from hedged.venue.wire import Wire
+
+log = structlog.get_logger()
+
+FRESH = timedelta(seconds=5)
+"""A quote that was asked for less than this ago serves another portfolio too."""
+LISTED_AGAIN = timedelta(hours=1)
+SKEW_MEASURED_AGAIN = timedelta(minutes=5)
+
+
+class Exchange:
+    """What everybody may know of one venue."""
+
+    def __init__(self, name: str, dialect: Dialect, wire: Wire, clock: Callable[[], datetime]) -> None:
+        self.name = name
+        self.dialect = dialect
+        self.wire = wire
+        self.skew = timedelta(0)
+        self._clock = clock
+        self._listings: dict[str, Listing] = {}
+        self._listed_at: datetime | None = None
+        self._quotes: dict[str, tuple[datetime, Quote]] = {}
+        self._prices: dict[tuple[str, str], tuple[datetime, Decimal | None]] = {}
+        self._skew_at: datetime | None = None
+        self._asking = asyncio.Lock()
+
+    async def listings(self, *, again: bool = False) -> dict[str, Listing]:
+        """Every contract that can hedge, by symbol; asked anew every hour, or *again* at once."""
+        now = self._clock()
+        async with self._asking:
+            if again or self._listed_at is None or now - self._listed_at >= LISTED_AGAIN:
+                self._listings = await self.dialect.listings(self.wire)
+                self._listed_at = now
+        return self._listings
+
+    async def listing(self, symbol: str) -> Listing:
+        """
+        One contract.
+
+        Raises
+        ------
+        VenueUnavailable
+            When the venue does not list it, asked anew.
+        """
+        found = (await self.listings()).get(symbol) or (await self.listings(again=True)).get(symbol)
+        if found is None:
+            raise VenueUnavailable(f"{self.name} does not list {symbol} (any more)")
+        return found
+
+    async def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
+        """Quotes of listed *symbols*, at most `FRESH` old."""
+        wanted = frozenset(symbols)
+        listings = [await self.listing(symbol) for symbol in sorted(wanted)]
+        async with self._asking:
+            now = self._clock()
+            old = [
+                listing
+                for listing in listings
+                if not self._is_fresh(self._quotes.get(listing.instrument.symbol), now)
+            ]
+            for quote in await self.dialect.quotes(self.wire, tuple(old)) if old else ():
+                self._quotes[quote.symbol] = (now, quote)
+        return {symbol: self._quotes[symbol][1] for symbol in wanted}
+
+    async def prices(self, pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[Decimal, datetime]]:
+        """Spot prices by base asset, and when they were asked; absent where nobody trades the pair."""
+        wanted = sorted(set(pairs))
+        async with self._asking:
+            now = self._clock()
+            old = [pair for pair in wanted if not self._is_fresh(self._prices.get(pair), now)]
+            found = await self.dialect.prices(self.wire, tuple(old)) if old else {}
+            for base, quote in old:
+                self._prices[base, quote] = (now, found.get(base))
+        known = {pair: self._prices[pair] for pair in wanted}
+        return {base: (price, at) for (base, _), (at, price) in known.items() if price is not None}
+
+    async def series(
+        self, symbol: str, series: Series, bar: str, after: datetime | None, until: datetime
+    ) -> pl.DataFrame:
+        """See `Market.series`."""
+        listing = await self.listing(symbol)
+        return await self.dialect.series(self.wire, listing, series, bar, after, until)
+
+    async def measure_skew(self) -> timedelta:
+        """How far the local clock is ahead of the venue's, measured every few minutes."""
+        now = self._clock()
+        if self._skew_at is None or now - self._skew_at >= SKEW_MEASURED_AGAIN or now < self._skew_at:
+            theirs = await self.dialect.server_time(self.wire)
+            answered = self._clock()
+            self.skew = now + (answered - now) / 2 - theirs
+            self._skew_at = now
+        return self.skew
+
+    async def close(self) -> None:
+        """Let go of the sockets."""
+        await self.wire.close()
+
+    def _is_fresh(self, known: tuple[datetime, object] | None, now: datetime) -> bool:
+        return known is not None and timedelta(0) <= now - known[0] < FRESH

@@ -1,0 +1,296 @@
+"""
+Real accounts: one portfolio hedged on one or several of them, with holdings on any.
+
+Enters dialects and wires; leaves snapshots and outcomes. What looks wrong but does not make the
+picture incomplete becomes a *doubt*, and a doubt holds the pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import chain
+
+import polars as pl
+import structlog
+
+from hedged.core.market import (
+    ZERO,
+    Fill,
+    Flow,
+    FundingPayment,
+    Instrument,
+    Margin,
+    OpenOrder,
+    Position,
+    Quote,
+    Snapshot,
+)
+from hedged.core.metrics import Series
+from hedged.core.record import Outcome
+from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
+from hedged.venue import doubts
+from hedged.venue.accounts import Account, Names, balances_on
+from hedged.venue.book import Book, Told
+from hedged.venue.dialect import Balance, Happening, Listing
+from hedged.venue.holdings import StatedHolding, priced, stale, together
+from hedged.venue.outcomes import Landed
+from hedged.venue.protocol import Order
+
+log = structlog.get_logger()
+
+LOOK_BACK = timedelta(minutes=15)
+"""Events may be reported late; those known already are told apart by their key."""
+VOUCHED_AGAIN = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivePortfolio:
+    """*account* is the first hedge account, whose contracts go by their plain symbols."""
+
+    name: str
+    account: str
+    numeraire: str
+    stated: tuple[StatedHolding, ...] = ()
+    stated_age_max: timedelta = timedelta(days=31)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """One hedge account at one look; symbols are the core's."""
+
+    margin: Margin
+    positions: tuple[Position, ...]
+    open_orders: tuple[OpenOrder, ...]
+    quotes: tuple[Quote, ...]
+    instruments: tuple[Instrument, ...]
+    collateral: tuple[Balance, ...]
+    doubts: tuple[str, ...]
+
+
+class LiveVenue:
+    """The `Venue` of a portfolio on real accounts: *hedges* trade, *sources* only hold coins."""
+
+    absence_is_proof = False
+
+    def __init__(
+        self,
+        portfolio: LivePortfolio,
+        hedges: tuple[Account, ...],
+        sources: tuple[Account, ...],
+        book: Book,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.portfolio = portfolio
+        self.hedges = hedges
+        self.sources = sources
+        self.book = book
+        self._names = Names(portfolio.account)
+        self._clock = clock
+        self._vouched: dict[str, tuple[datetime, tuple[str, ...]]] = {}
+
+    async def observe(self, now: datetime, *, after: int) -> Snapshot:
+        if after > self.book.cursor:
+            raise VenueUnavailable(
+                f"{self.book.ledger.path} ends before what the journal has seen of it; restore both "
+                "from one copy"
+            )
+        seen = await asyncio.gather(*(self._look(account) for account in self.hedges))
+        found = await self._noted(seen, now)
+        numeraire, ours = self.portfolio.numeraire, {account.name for account in self.hedges}
+        balances = await asyncio.gather(
+            *(balances_on(one, numeraire, margin=one.name not in ours) for one in self.sources)
+        )
+        collateral = [
+            (account.name, balance)
+            for account, look in zip(self.hedges, seen, strict=True)
+            for balance in look.collateral
+        ]
+        holdings = await priced(
+            self.hedges[0].exchange,
+            numeraire,
+            self.portfolio.stated,
+            together((*chain.from_iterable(balances), *collateral)),
+        )
+        told, margins = self.book.after(after), [look.margin for look in seen]
+        return Snapshot(
+            at=now,
+            account=self.portfolio.account,
+            numeraire=self.portfolio.numeraire,
+            holdings=holdings,
+            instruments=tuple(chain.from_iterable(look.instruments for look in seen)),
+            quotes=tuple(chain.from_iterable(look.quotes for look in seen)),
+            positions=tuple(chain.from_iterable(look.positions for look in seen)),
+            open_orders=tuple(chain.from_iterable(look.open_orders for look in seen)),
+            margin=Margin(
+                wallet_balance=sum((m.wallet_balance for m in margins), ZERO),
+                equity=sum((m.equity for m in margins), ZERO),
+                maintenance_margin=sum((m.maintenance_margin for m in margins), ZERO),
+            ),
+            cursor=self.book.cursor,
+            fills=tuple(one for one in told if isinstance(one, Fill)),
+            funding_payments=tuple(one for one in told if isinstance(one, FundingPayment)),
+            flows=tuple(one for one in told if isinstance(one, Flow)),
+            doubts=(*found, *stale(self.portfolio.stated, now, self.portfolio.stated_age_max)),
+        )
+
+    async def series(
+        self, symbol: str, series: Series, bar: str, after: datetime | None, until: datetime
+    ) -> pl.DataFrame:
+        account, name = self._placed(symbol)
+        return await account.exchange.series(name, series, bar, after, until)
+
+    async def send(self, order: Order) -> Outcome:
+        account, symbol = self._placed(order.symbol)
+        try:
+            listing = await account.exchange.listing(symbol)
+        except VenueUnavailable as error:
+            raise VenueRefused(f"nothing was sent: {error}") from None
+        most = listing.contracts_max
+        if most is not None and order.contracts > most:
+            raise VenueRefused(f"{order.contracts} contracts are above {most}, the most of one order")
+        plain = replace(order, symbol=symbol)
+        try:
+            outcome = await account.exchange.dialect.send(account.wire, listing, plain)
+        except Landed as error:
+            found = await self._landed(order, str(error))
+            return replace(found, symbol=order.symbol)
+        return replace(outcome, symbol=order.symbol)
+
+    async def lookup(self, client_order_id: str, symbol: str) -> Outcome | None:
+        account, name = self._placed(symbol)
+        listing = await account.exchange.listing(name)
+        try:
+            found = await account.exchange.dialect.lookup(account.wire, listing, client_order_id)
+        except OutcomeUnknown as error:
+            raise VenueUnavailable(str(error)) from None
+        return replace(found, symbol=symbol) if found else None
+
+    async def close(self) -> None:
+        self.book.ledger.close()
+
+    async def _landed(self, order: Order, said: str) -> Outcome:
+        """The outcome of an order whose id the venue says it has already."""
+        try:
+            found = await self.lookup(order.client_order_id, order.symbol)
+        except VenueUnavailable as error:
+            raise OutcomeUnknown(f"{said}; {error}") from None
+        if found is None:
+            raise OutcomeUnknown(f"{said}; and yet it is not found")
+        return found
+
+    # ---- one account
+
+    async def _look(self, account: Account) -> _Seen:
+        exchange = account.exchange
+        skew, listings = await asyncio.gather(exchange.measure_skew(), exchange.listings())
+        account.wire.clock_is_off(round(skew / timedelta(milliseconds=1)))
+        seen = await exchange.dialect.account(
+            account.wire, listings, self.portfolio.numeraire, account.legs
+        )
+        held = {found.position.symbol for found in seen.positions}
+        for unknown in sorted(held - listings.keys()):
+            log.warning("unknown_contract_held", account=account.name, contract=unknown)
+        needed = sorted((account.legs | held) & listings.keys())
+        quotes = await exchange.quotes(needed)
+        vouched = await self._vouch(account, listings)
+
+        def key(symbol: str) -> str:
+            return self._names.key(account.name, symbol)
+
+        return _Seen(
+            margin=seen.margin,
+            positions=tuple(
+                replace(found.position, symbol=key(found.position.symbol))
+                for found in seen.positions
+                if found.position.symbol in listings
+            ),
+            open_orders=tuple(replace(one, symbol=key(one.symbol)) for one in seen.open_orders),
+            quotes=tuple(replace(quotes[symbol], symbol=key(symbol)) for symbol in needed),
+            instruments=tuple(
+                replace(listings[symbol].instrument, symbol=key(symbol)) for symbol in needed
+            ),
+            collateral=seen.collateral,
+            doubts=(
+                *doubts.of_legs(account, listings),
+                *doubts.of_account(account, seen, skew),
+                *doubts.of_notionals(account, seen, listings, quotes),
+                *vouched,
+            ),
+        )
+
+    async def _vouch(self, account: Account, listings: dict[str, Listing]) -> tuple[str, ...]:
+        """What the key may do and how the account trades, looked at every hour."""
+        now = self._clock()
+        known = self._vouched.get(account.name)
+        if known is None or not timedelta(0) <= now - known[0] < VOUCHED_AGAIN:
+            dialect, legs = account.exchange.dialect, sorted(account.legs & listings.keys())
+            rights = await dialect.rights(account.wire)
+            modes = await asyncio.gather(
+                *(dialect.mode(account.wire, listings[symbol]) for symbol in legs)
+            )
+            found = list(doubts.of_rights(account, rights))
+            for symbol, mode in zip(legs, modes, strict=True):
+                found += doubts.of_mode(account, symbol, mode)
+            known = (now, tuple(found))
+            self._vouched[account.name] = known
+        return known[1]
+
+    # ---- what happened
+
+    async def _noted(self, seen: list[_Seen], now: datetime) -> list[str]:
+        """Put into the book what the venues tell since the last look; all doubts about *seen*."""
+        since = self.book.told_until
+        if since is not None:
+            found = await asyncio.gather(
+                *(self._happened(account, since, now) for account in self.hedges)
+            )
+            self.book.add(chain.from_iterable(found))
+        told = [doubt for look in seen for doubt in look.doubts]
+        for look in seen:
+            told += self.book.doubts(look.instruments, look.positions, now)
+        self.book.close_page(now - max(account.exchange.skew for account in self.hedges))
+        return told
+
+    async def _happened(
+        self, account: Account, since: datetime, now: datetime
+    ) -> list[tuple[str, Told]]:
+        exchange, opened = account.exchange, self.book.opened_at
+        assert opened is not None, "a book that was told of anything was opened"
+        listings = await exchange.listings()
+        places = [self._names.split(key) for key in self.book.ledger.symbols()]
+        traded = {symbol for name, symbol in places if name == account.name}
+        found = await exchange.dialect.happenings(
+            account.wire,
+            listings,
+            frozenset((account.legs | traded) & listings.keys()),
+            self.portfolio.numeraire,
+            since - LOOK_BACK,
+            now,
+            lambda key: self.book.knows(f"{account.name}:{key}"),
+        )
+        keyed = [(f"{account.name}:{one.key}", one) for one in found if one.at >= opened]
+        new = [(key, one) for key, one in keyed if not self.book.knows(key)]
+        return [(key, await self._told(account, one, listings)) for key, one in new]
+
+    async def _told(self, account: Account, happening: Happening, listings: dict[str, Listing]) -> Told:
+        """The event as the core knows it: a fill with the marks of its minute."""
+        value = happening.value
+        if isinstance(value, Flow):
+            return value
+        symbol = self._names.key(account.name, value.symbol)
+        if isinstance(value, FundingPayment):
+            return replace(value, symbol=symbol)
+        exchange = account.exchange
+        mark, index = await exchange.dialect.marks_at(exchange.wire, listings[value.symbol], value.at)
+        return replace(value, symbol=symbol, mark_price=mark, index_price=index)
+
+    def _placed(self, key: str) -> tuple[Account, str]:
+        """The account and the venue's symbol of a core's name."""
+        name, symbol = self._names.split(key)
+        for account in self.hedges:
+            if account.name == name:
+                return account, symbol
+        raise VenueUnavailable(f"{key}: there is no hedge account {name} any more; put it back")

@@ -1,0 +1,196 @@
+"""
+Real exchanges: lines to them, and the venues of portfolios on real accounts.
+
+Live trading is never the default: the settings, the command line and the account must all agree,
+and until it is released the exchange must be a server on loopback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+from hedged.core.metrics import find
+from hedged.core.record import Policy
+from hedged.core.rules import parse
+from hedged.errors import SettingsError
+from hedged.settings.model import Settings
+from hedged.settings.sections import Portfolio
+from hedged.settings.venues import Account as AccountSection
+from hedged.settings.venues import Venue as VenueSection
+from hedged.venue.accounts import Account, Wanted
+from hedged.venue.book import Book
+from hedged.venue.budget import Budgets
+from hedged.venue.dialect import Dialect
+from hedged.venue.exchange import Exchange
+from hedged.venue.holdings import StatedHolding, read_holdings
+from hedged.venue.ledger import Ledger
+from hedged.venue.live import LivePortfolio, LiveVenue
+from hedged.venue.opening import DIALECTS
+from hedged.venue.wire import Credentials, Permit, Proxies, Wire
+
+
+class Lines:
+    """Everything that speaks to exchanges: one public line a venue, one of each key."""
+
+    def __init__(
+        self,
+        venue: VenueSection,
+        accounts: Mapping[str, AccountSection],
+        clock: Callable[[], datetime],
+        permit: Permit | None,
+    ) -> None:
+        self.venue = venue
+        self.accounts = accounts
+        self._clock = clock
+        self._permit = permit
+        self._budgets = Budgets(clock)
+        self._exchanges: dict[str, Exchange] = {}
+        self._keys: dict[str, Wire] = {}
+
+    def exchange(self, name: str) -> Exchange:
+        """
+        The public side of the venue *name*.
+
+        Raises
+        ------
+        SettingsError
+            When hedged does not speak to it.
+        """
+        if name not in DIALECTS:
+            raise SettingsError(f"hedged does not speak to {name!r}; it does to {', '.join(DIALECTS)}")
+        if name not in self._exchanges:
+            dialect = DIALECTS[name]
+            self._exchanges[name] = Exchange(name, dialect, self._wire(dialect), self._clock)
+        return self._exchanges[name]
+
+    def account(self, name: str, legs: frozenset[str]) -> Account:
+        """
+        The account *name*, with its key.
+
+        Raises
+        ------
+        SettingsError
+            When it has none, or leaves wallets out that are not apart.
+        """
+        section = self.accounts[name]
+        exchange = self.exchange(section.venue or self.venue.kind)
+        if not (section.futures_wallets or exchange.dialect.wallets_apart):
+            raise SettingsError(
+                f"account.{name}.futures_wallets is false, but {exchange.name} keeps all coins in one "
+                "wallet. Leave it out"
+            )
+        if name not in self._keys:
+            self._keys[name] = self._wire(exchange.dialect, _credentials(name, section))
+        return Account(
+            name=name,
+            exchange=exchange,
+            wire=self._keys[name],
+            legs=legs,
+            wanted=Wanted(
+                account_uid=section.uid, leverage=section.leverage, margin_mode=section.margin_mode
+            ),
+            futures_wallets=section.futures_wallets,
+        )
+
+    async def close(self) -> None:
+        """Let go of all sockets."""
+        for exchange in self._exchanges.values():
+            await exchange.close()
+        for wire in self._keys.values():
+            await wire.close()
+
+    def _wire(self, dialect: Dialect, credentials: Credentials | None = None) -> Wire:
+        venue = self.venue
+        return Wire(
+            dialect.speech,
+            self._budgets,
+            self._clock,
+            credentials=credentials,
+            permit=self._permit if credentials else None,
+            endpoint=venue.endpoint,
+            proxies=Proxies(https=venue.https_proxy, socks=venue.socks_proxy),
+        )
+
+
+def check_exchange_serves(policy: Policy, exchange: Exchange) -> None:
+    """Refuse rules that name what the exchange never serves. Raises `SettingsError`."""
+    for rule in policy.rules:
+        for name in parse(rule.when).names:
+            metric = find(name)
+            unserved = metric.family.needs & exchange.dialect.unserved if metric else frozenset()
+            if unserved:
+                raise SettingsError(
+                    f"rule {rule.name!r} names {name}, which needs {min(unserved)}; "
+                    f"{exchange.name} does not serve it. Take the rule out"
+                )
+
+
+def live_venues(
+    settings: Settings,
+    lines: Lines,
+    clock: Callable[[], datetime],
+    opened: ExitStack,
+    *,
+    read_only: bool,
+) -> dict[str, LiveVenue]:
+    """A venue for every portfolio, each with a book of its own."""
+    found: dict[str, LiveVenue] = {}
+    for portfolio in settings.portfolio:
+        book = Ledger(book_path(settings, portfolio), read_only=read_only)
+        opened.callback(book.close)
+        legs = settings.hedge_of(portfolio).legs
+        hedges = tuple(
+            lines.account(
+                name,
+                frozenset(leg.symbol for leg in legs if (leg.account or portfolio.account) == name),
+            )
+            for name in sorted(
+                settings.hedge_accounts(portfolio), key=lambda name: (name != portfolio.account, name)
+            )
+        )
+        sources = tuple(lines.account(name, frozenset()) for name in portfolio.holdings_from)
+        found[portfolio.name] = LiveVenue(_portfolio(portfolio), hedges, sources, Book(book), clock)
+    return found
+
+
+def book_path(settings: Settings, portfolio: Portfolio) -> Path:
+    """Where a portfolio's book of what happened on its accounts lies."""
+    return settings.service.state_dir / f"book-{portfolio.name}.sqlite"
+
+
+def stated(portfolio: Portfolio) -> tuple[StatedHolding, ...]:
+    """The holdings that a person states, in the settings and in a file beside them."""
+    listed = tuple(
+        StatedHolding(
+            asset=holding.asset,
+            quantity=holding.quantity,
+            source="settings",
+            price_symbol=holding.price_symbol,
+        )
+        for holding in portfolio.holding
+    )
+    return listed + (read_holdings(portfolio.holdings_file) if portfolio.holdings_file else ())
+
+
+def _portfolio(portfolio: Portfolio) -> LivePortfolio:
+    return LivePortfolio(
+        name=portfolio.name,
+        account=portfolio.account,
+        numeraire=portfolio.numeraire,
+        stated=stated(portfolio),
+        stated_age_max=portfolio.holdings_age_max,
+    )
+
+
+def _credentials(name: str, section: AccountSection) -> Credentials:
+    if section.api_key is None or section.api_secret is None:
+        raise SettingsError(
+            f"[account.{name}] has no key; set HEDGED__ACCOUNT__{name.upper()}__API_KEY_FILE and "
+            "..._API_SECRET_FILE"
+        )
+    return Credentials(
+        api_key=section.api_key.get_secret_value(), api_secret=section.api_secret.get_secret_value()
+    )

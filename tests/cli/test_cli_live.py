@@ -1,0 +1,155 @@
+"""``hedged run --live`` against a loopback exchange that is a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from commands import Answer, answer
+from exchange.binance_wallet import UID as BINANCE_UID
+from exchange.bybit_wallet import UID as BYBIT_UID
+from exchange.running import Running as Exchange
+from exchange.running import running
+from exchange.venue import KEY, SECRET
+from hedged.cli import exits
+from hedged.venue.opening import DIALECTS
+
+UIDS = {"binance": str(BINANCE_UID), "bybit": str(BYBIT_UID)}
+Changed = tuple[tuple[str, str], ...]
+
+
+@pytest.fixture(params=sorted(DIALECTS))
+def exchange(request: pytest.FixtureRequest) -> Iterator[Exchange]:
+    with running(request.param, "--deposit", "50000") as found:
+        yield found
+
+
+def settings(folder: Path, exchange: Exchange, *, uid: str = "", changed: Changed = ()) -> Path:
+    """A portfolio of one bitcoin, half hedged; *changed* texts are replaced."""
+    text = f"""
+[service]
+mode = "live"
+state_dir = "state"
+[venue]
+kind = "{exchange.name}"
+endpoint = "{exchange.url}"
+[hedge]
+legs = [{{ symbol = "BTC/USDT:USDT" }}]
+initial_ratio = 0.5
+[account.main]
+api_key = "{KEY}"
+api_secret = "{SECRET}"
+uid = "{uid or UIDS[exchange.name]}"
+[[portfolio]]
+name = "main"
+account = "main"
+holding = [{{ asset = "BTC", quantity = 1 }}]
+"""
+    for before, after in changed:
+        text = text.replace(before, after)
+    file = folder / "hedged.toml"
+    file.write_text(text)
+    return file
+
+
+def hedged(monkeypatch: pytest.MonkeyPatch, *args: object) -> Answer:
+    return answer(monkeypatch, *args)
+
+
+def test_the_target_is_reached_and_a_second_run_sends_nothing(
+    tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = settings(tmp_path, exchange)
+    first = hedged(monkeypatch, "run", "--once", "--live", "-c", file, "--json")
+    second = hedged(monkeypatch, "run", "--once", "--live", "-c", file, "--json")
+    (position,) = exchange.control("state")["positions"]
+
+    assert first.code == second.code == 0, first.err + second.err
+    (record,) = first.json
+    (outcome,) = record["record"]["outcomes"]
+    assert (outcome["status"], outcome["filled"], record["record"]["mode"]) == ("filled", "0.5", "live")
+    assert float(position["quantity"]) == -0.5
+    assert exchange.orders() == 1
+
+
+def test_a_plan_sends_nothing_and_writes_nothing(
+    tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = hedged(monkeypatch, "plan", "-c", settings(tmp_path, exchange))
+
+    assert told.code == 0, told.err
+    assert "nothing was sent, nothing was written" in told.out
+    assert "sell" in told.out
+    assert exchange.orders() == 0
+    assert not (tmp_path / "state").exists()
+
+
+def test_everything_is_checked_without_an_order(
+    tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = hedged(monkeypatch, "check", "-c", settings(tmp_path, exchange), "--json")
+    found = {one["what"]: one["result"] for one in told.json}
+
+    assert told.code == 0, told.out
+    assert found[f"{exchange.name}: clock"] == found["portfolio main"] == "ok"
+    assert exchange.orders() == 0
+
+
+def test_another_account_than_the_one_meant_is_held(
+    tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = settings(tmp_path, exchange, uid="12345")
+    told = hedged(monkeypatch, "run", "--once", "--live", "-c", file)
+
+    assert told.code == exits.HELD
+    assert "account.main.uid is 12345" in told.out
+    assert exchange.orders() == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "changed", "said"),
+    [
+        ((), (), "give --live too"),
+        (
+            ("--live",),
+            (('mode = "live"', 'mode = "paper"'), ("[hedge]", "[paper]\ncollateral = 1\n[hedge]")),
+            "--live is given",
+        ),
+        (("--live",), (("endpoint =", "# endpoint ="),), "not released yet"),
+    ],
+)
+def test_live_needs_all_to_agree(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    args: tuple[str, ...],
+    changed: Changed,
+    said: str,
+) -> None:
+    nobody = Exchange("binance", "http://127.0.0.1:1")
+    told = hedged(
+        monkeypatch, "run", "--once", *args, "-c", settings(tmp_path, nobody, changed=changed)
+    )
+
+    assert told.code == exits.SETTINGS
+    assert said in told.err
+    assert not (tmp_path / "state").exists()
+
+
+def test_no_secret_is_left_anywhere(
+    tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = settings(tmp_path, exchange)
+    exchange.control("fault", name="http_503", path="*account*", count=2)
+    told = [
+        hedged(monkeypatch, "run", "--once", "--live", "-c", file),
+        hedged(monkeypatch, "explain", "-c", file),
+        hedged(monkeypatch, "status", "-c", file),
+        hedged(monkeypatch, "config", "show", "-c", file),
+    ]
+    left = b"".join(path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())
+
+    for secret in (KEY, SECRET):
+        assert not any(secret in one.out + one.err for one in told)
+        assert secret.encode() not in left

@@ -1,0 +1,239 @@
+"""A portfolio on real accounts: several as one, what happened told once, and what is doubted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from exchange import happenings
+from exchange.faults import fault
+from exchange.opening import VENUES, binance_venue
+from hedged.errors import VenueUnavailable
+from hedged.venue.book import Book
+from hedged.venue.holdings import StatedHolding
+from hedged.venue.ledger import Ledger
+from hedged.venue.live import LivePortfolio, LiveVenue
+from hedged.venue.opening import DIALECTS
+from lines import BTC, BTC_ID, ETH, Line, later, linked, order, portfolio, trade_by_hand
+
+D = Decimal
+
+
+@pytest_asyncio.fixture
+async def line() -> AsyncIterator[Line]:
+    async with linked(binance_venue(deposit=50_000)) as found:
+        yield found
+
+
+@pytest.fixture
+def live(line: Line, tmp_path: Path) -> LiveVenue:
+    return portfolio(line, tmp_path)
+
+
+async def sold(line: Line, live: LiveVenue, client_order_id: str, symbol: str = BTC) -> None:
+    line.allowed.add(client_order_id)
+    await live.send(order(client_order_id, symbol=symbol))
+
+
+# ---- several accounts
+
+
+async def test_two_venues_and_holdings_on_three_are_one_portfolio(tmp_path: Path) -> None:
+    names = [name for name in ("binance", "bybit", "binance") if name in DIALECTS]
+    async with AsyncExitStack() as opened:
+        lines = [
+            await opened.enter_async_context(linked(VENUES[name](deposit=9_000))) for name in names
+        ]
+        for place, (line, coins) in enumerate(zip(lines, ("1", "2", "4"), strict=False)):
+            line.venue.engine.state.funding_wallet = {"BTC": D(coins)}
+            line.clock.now = lines[0].clock.now if place else line.clock.now
+        first, *others = lines
+        hedges = (first.account(BTC, name="first"), others[0].account(BTC, name="second"))
+        sources = tuple(line.account(name=f"coins{i}") for i, line in enumerate(lines))
+        live = LiveVenue(
+            LivePortfolio(name="p", account="first", numeraire="USDT"),
+            hedges,
+            sources,
+            Book(Ledger(tmp_path / "book.sqlite", read_only=False)),
+            first.clock,
+        )
+        seen = await live.observe(first.clock(), after=0)
+
+        assert {i.symbol for i in seen.instruments} == {BTC, f"{BTC}@second"}
+        assert seen.margin.equity == 18_000
+        held = {h.source: h.quantity for h in seen.holdings if h.asset == "BTC"}
+        assert sum(held.values()) == sum((1, 2, 4)[: len(lines)])
+        assert len(held) == len(lines)
+
+        await sold(first, live, "a1")
+        await sold(others[0], live, "b1", f"{BTC}@second")
+        for line in lines:
+            later(line, seconds=30)
+        again = await live.observe(first.clock(), after=seen.cursor)
+
+        assert {p.symbol: p.contracts for p in again.positions} == {
+            BTC: D("-0.1"), f"{BTC}@second": D("-0.1"),
+        }  # fmt: skip
+        assert {fill.symbol for fill in again.fills} == {BTC, f"{BTC}@second"}
+        assert again.doubts == ()
+        found = await live.lookup("b1", f"{BTC}@second")
+        assert found is not None
+        assert found.symbol == f"{BTC}@second"
+
+
+async def test_a_leg_of_an_account_that_is_gone_is_told(line: Line, live: LiveVenue) -> None:
+    with pytest.raises(VenueUnavailable, match="no hedge account other any more"):
+        await live.lookup("a1", f"{BTC}@other")
+
+
+# ---- the book
+
+
+async def test_a_restart_from_disk_tells_nothing_twice_and_forgets_nothing(
+    line: Line, tmp_path: Path
+) -> None:
+    live = portfolio(line, tmp_path)
+    first = await live.observe(line.clock(), after=0)
+    later(line, seconds=5)
+    await sold(line, live, "a1")
+    await live.close()
+    again = portfolio(line, tmp_path)
+    second = await again.observe(later(line, seconds=30), after=first.cursor)
+    third = await again.observe(later(line, seconds=30), after=second.cursor)
+    whole = await again.observe(later(line, seconds=30), after=0)
+
+    assert [fill.client_order_id for fill in second.fills] == ["a1"]
+    assert third.fills == ()
+    assert whole.fills == second.fills
+    assert second.doubts == ()
+
+
+async def test_a_book_older_than_its_journal_is_not_gone_on_from(line: Line, live: LiveVenue) -> None:
+    with pytest.raises(VenueUnavailable, match="restore both"):
+        await live.observe(line.clock(), after=99)
+
+
+async def test_an_empty_answer_about_positions_is_not_flat(line: Line, live: LiveVenue) -> None:
+    first = await live.observe(line.clock(), after=0)
+    later(line, seconds=5)
+    await sold(line, live, "a1")
+    await live.observe(later(line, seconds=30), after=first.cursor)
+    line.venue.fail(fault("mutated", path="*/positionRisk", edits=[["set", "body", []]]))
+    seen = await live.observe(later(line, seconds=30), after=0)
+
+    assert seen.positions == ()
+    assert any("0 contracts of BTC/USDT:USDT are held, and -0.1" in doubt for doubt in seen.doubts)
+    assert (await live.observe(later(line, seconds=30), after=0)).doubts == ()
+
+
+async def test_what_no_fill_explains_is_doubted_then_taken_as_it_is(
+    line: Line, live: LiveVenue
+) -> None:
+    first = await live.observe(line.clock(), after=0)
+    line.venue.fail(fault("mutated", path="*/userTrades", count=None, edits=[["set", "body", []]]))
+    trade_by_hand(line, "sell", "0.3")
+    looks = [await live.observe(later(line, seconds=40), after=first.cursor) for _ in range(4)]
+
+    assert [bool(look.doubts) for look in looks] == [True, True, True, False]
+    assert "-0.3 contracts" in looks[0].doubts[0]
+
+
+async def test_adl_is_told_with_its_cause(line: Line, live: LiveVenue) -> None:
+    first = await live.observe(line.clock(), after=0)
+    later(line, seconds=5)
+    await sold(line, live, "a1")
+    second = await live.observe(later(line, seconds=30), after=first.cursor)
+    happenings.adl(line.venue.engine, BTC_ID, D("0.04"))
+    third = await live.observe(later(line, seconds=30), after=second.cursor)
+
+    assert [(fill.cause, fill.contracts) for fill in third.fills] == [("adl", D("0.04"))]
+    assert third.held(BTC) == D("-0.06")
+    assert third.doubts == ()
+
+
+# ---- doubts
+
+
+async def test_a_contract_whose_size_changed_is_doubted(line: Line, tmp_path: Path) -> None:
+    live = portfolio(line, tmp_path)
+    await live.observe(line.clock(), after=0)
+    listing = line.exchange._listings[BTC]
+    line.exchange._listings[BTC] = replace(
+        listing, instrument=replace(listing.instrument, contract_multiplier=D("0.001"))
+    )
+    seen = await live.observe(later(line, seconds=30), after=0)
+
+    assert any("was 1 a contract and is 0.001 now" in doubt for doubt in seen.doubts)
+
+
+async def test_a_contract_that_does_not_trade_is_doubted(line: Line, live: LiveVenue) -> None:
+    line.venue.engine.halt(BTC_ID)
+    seen = await live.observe(line.clock(), after=0)
+
+    assert any("does not trade" in doubt for doubt in seen.doubts)
+
+
+async def test_a_leg_that_is_not_listed_is_doubted(line: Line, tmp_path: Path) -> None:
+    live = portfolio(line, tmp_path, BTC, "XYZ/USDT:USDT")
+    seen = await live.observe(line.clock(), after=0)
+
+    assert any("does not list XYZ/USDT:USDT" in doubt for doubt in seen.doubts)
+
+
+async def test_a_position_worth_something_else_by_the_venue_is_doubted(
+    line: Line, live: LiveVenue
+) -> None:
+    trade_by_hand(line, "sell", "0.3")
+    wrong = fault("mutated", path="*/positionRisk", edits=[["set", "body.0.notional", "-1800"]])
+    line.venue.fail(wrong)
+    seen = await live.observe(line.clock(), after=0)
+
+    assert any("by the venue's own figure" in doubt for doubt in seen.doubts)
+
+
+@pytest.mark.parametrize(("ahead_s", "doubted"), [(1, False), (-2, False), (3, True), (-40, True)])
+async def test_a_clock_that_is_off_is_put_right_and_far_off_is_doubted(
+    tmp_path: Path, ahead_s: float, doubted: bool
+) -> None:
+    async with linked(binance_venue(), ahead_s=ahead_s) as line:
+        seen = await portfolio(line, tmp_path).observe(line.exchange._clock(), after=0)
+
+    assert any("the local clock is" in doubt for doubt in seen.doubts) is doubted
+
+
+async def test_a_holding_that_was_counted_long_ago_is_a_doubt(line: Line, tmp_path: Path) -> None:
+    old = StatedHolding(
+        asset="BTC", quantity=D(1), source="cold.csv", as_of=line.clock().replace(year=2025)
+    )
+    seen = await portfolio(line, tmp_path, stated=(old,)).observe(line.clock(), after=0)
+
+    assert any("count it again" in doubt for doubt in seen.doubts)
+    assert {h.asset: h.mark_price for h in seen.holdings} == {"BTC": 60_000}
+
+
+# ---- cost
+
+
+async def test_a_cycle_asks_little_and_market_data_once_for_all(tmp_path: Path) -> None:
+    async with linked(binance_venue(deposit=50_000), limit_times=100) as line:
+        lives = []
+        for i in range(20):
+            (tmp_path / str(i)).mkdir()
+            lives.append(portfolio(line, tmp_path / str(i), BTC, ETH, sources=False))
+            await lives[i].observe(line.clock(), after=0)
+        later(line, seconds=300)
+        line.venue.recorder.all.clear()
+        for live in lives:
+            await live.observe(line.clock(), after=0)
+        asked = line.asked()
+
+    assert sum("premiumIndex" in one for one in asked) == 2  # a symbol each, for all twenty
+    assert sum("bookTicker" in one for one in asked) == 2
+    assert sum("exchangeInfo" in one for one in asked) == 0
+    assert len(asked) <= 20 * 8 + 6

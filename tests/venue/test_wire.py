@@ -1,0 +1,129 @@
+"""The only door to ccxt: what may pass, how often it is asked, and what never comes out of it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from exchange.faults import fault
+from exchange.opening import binance_venue
+from exchange.venue import KEY, SECRET
+from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
+from hedged.venue.budget import Budgets
+from hedged.venue.wire import Answered, Credentials, Wire
+from lines import Line, linked
+
+ORDER = {
+    "symbol": "BTCUSDT", "side": "SELL", "type": "LIMIT", "timeInForce": "IOC", "quantity": "0.1",
+    "price": "59000", "newClientOrderId": "a1",
+}  # fmt: skip
+
+
+@pytest_asyncio.fixture
+async def line() -> AsyncIterator[Line]:
+    async with linked(binance_venue()) as found:
+        yield found
+
+
+async def test_the_original_host_is_the_first_segment_of_the_path(line: Line) -> None:
+    await line.public.read("fapiPublicGetTime")
+    (seen,) = line.venue.recorder.all
+
+    assert (seen.call.host, seen.call.path) == ("fapi.binance.com", "/fapi/v1/time")
+
+
+async def test_reading_never_changes_anything(line: Line) -> None:
+    for endpoint in ("fapiPrivatePostOrder", "fapiPrivateDeleteOrder", "fapiPrivatePostLeverage"):
+        with pytest.raises(AssertionError, match="does not only read"):
+            await line.private.read(endpoint, {})
+
+    assert line.asked() == []
+
+
+async def test_a_wire_without_a_permit_sends_nothing(line: Line) -> None:
+    silent = Wire(
+        line.dialect.speech, Budgets(line.clock), line.clock, endpoint="http://127.0.0.1:1",
+        credentials=Credentials(api_key=KEY, api_secret=SECRET),
+    )  # fmt: skip
+    with pytest.raises(VenueRefused, match="may not be sent"):
+        await silent.send("fapiPrivatePostOrder", ORDER, "a1")
+    with pytest.raises(AssertionError, match="may not change"):
+        await silent.change("fapiPrivateDeleteOrder", {})
+    await silent.close()
+
+
+async def test_an_order_is_asked_once_whatever_happens(line: Line) -> None:
+    line.allowed.add("a1")
+    line.venue.fail(fault("reset", method="POST", count=None))
+    with pytest.raises(OutcomeUnknown):
+        await line.private.send("fapiPrivatePostOrder", ORDER, "a1")
+
+    assert line.orders_sent() == 1
+
+
+async def test_an_error_of_the_venue_keeps_its_raw_code(line: Line) -> None:
+    line.allowed.add("a1")
+    with pytest.raises(Answered) as caught:
+        await line.private.send("fapiPrivatePostOrder", ORDER | {"quantity": "0.00001"}, "a1")
+
+    assert (caught.value.status, caught.value.code) == (400, "-1111")
+
+
+async def test_a_redirect_is_not_followed(line: Line) -> None:
+    line.allowed.add("a1")
+    moved = fault(
+        "html", method="POST", status=307, headers={"Location": "/fapi.binance.com/fapi/v1/order"}
+    )
+    line.venue.fail(moved)
+    with pytest.raises((Answered, OutcomeUnknown)):
+        await line.private.send("fapiPrivatePostOrder", ORDER, "a1")
+
+    assert line.orders_sent() == 1
+
+
+@pytest.mark.parametrize("kind", ["reset", "truncated", "half_header", "http_503", "html", "waf"])
+async def test_no_secret_comes_out_of_an_error(line: Line, kind: str) -> None:
+    line.venue.fail(fault(kind, count=None))
+    with pytest.raises(VenueUnavailable) as caught:
+        await line.dialect.account(line.private, {}, "USDT", frozenset())
+    told = "".join(traceback.format_exception(caught.value))
+
+    assert SECRET not in told
+    assert KEY not in told
+    assert "signature=" not in told
+
+
+def test_a_key_is_never_shown() -> None:
+    shown = repr(Credentials(api_key="canary-key", api_secret="canary-secret"))
+
+    assert "canary" not in shown
+
+
+async def test_the_host_counts_and_the_budget_listens(line: Line) -> None:
+    await line.public.read("fapiPublicGetTime")
+    budget = line.public._budget("fapi.binance.com")
+    line.venue.meter.add("fapi.binance.com", 60, 1150, line.clock())
+    before = budget._used(line.clock())
+    await line.public.read("fapiPublicGetTime")
+
+    assert budget._used(line.clock()) > before
+
+
+@pytest.mark.parametrize("kind", ["rate_limited", "banned"])
+async def test_during_a_ban_nothing_is_asked(line: Line, kind: str) -> None:
+    line.venue.fail(fault(kind))
+    with pytest.raises(VenueUnavailable):
+        await line.public.read("fapiPublicGetTime")
+    asked = len(line.asked())
+    with pytest.raises(VenueUnavailable, match="asked us to wait"):
+        await line.public.read("fapiPublicGetTime")
+    line.allowed.add("a1")
+    with pytest.raises(VenueRefused, match="asked us to wait"):
+        await line.private.send("fapiPrivatePostOrder", ORDER, "a1")
+    assert len(line.asked()) == asked
+
+    line.clock.step(seconds=130)
+    await line.public.read("fapiPublicGetTime")
