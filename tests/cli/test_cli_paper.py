@@ -27,7 +27,7 @@ def exchange(request: pytest.FixtureRequest) -> Iterator[Running]:
         opened += [minute - i * MINUTE_MS for i in range(6, 0, -1)]
         bars = [[at, "60000", "60000", "60000", "60000", "100"] for at in opened]
         found.control("candles", symbol=SYMBOL, bars=bars)
-        found.control("funding", symbol=SYMBOL, rate="0.0001")
+        found.control("funding", symbol=SYMBOL, rate="0.0001", at_ms=minute)
         found.control("holding", coin="ETH", amount="2", wallet="funding")
         yield found
 

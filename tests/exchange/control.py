@@ -69,9 +69,10 @@ class Control:
         return {}
 
     def do_funding(self, asked: Asked) -> object:
-        """symbol; rate: settle now."""
+        """symbol; rate, at_ms: settle now, stamped at *at_ms*."""
         rate = Decimal(str(asked["rate"])) if "rate" in asked else None
-        happenings.settle_funding(self._engine, asked["symbol"], rate)
+        at = from_millis(int(asked["at_ms"])) if "at_ms" in asked else None
+        happenings.settle_funding(self._engine, asked["symbol"], rate, at)
         return self._told()
 
     def do_open_interest(self, asked: Asked) -> object:

@@ -6,7 +6,7 @@ Each takes the engine and changes its state; the engine calls those that are due
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -28,16 +28,18 @@ def settle_due(engine: Engine) -> None:
             deliver(engine, symbol)
 
 
-def settle_funding(engine: Engine, symbol: str, rate: Decimal | None = None) -> None:
+def settle_funding(
+    engine: Engine, symbol: str, rate: Decimal | None = None, at: datetime | None = None
+) -> None:
     """
     Pay funding of *symbol* at *rate* (its running rate): longs pay a positive one.
 
-    ``amount = -q * m * mark * rate``; stamped as scheduled when it is due, else now.
+    ``amount = -q * m * mark * rate``; stamped *at*, else as scheduled when it is due, else now.
     """
     engine.remember()
     market = engine.market(symbol)
     rate = market.funding_rate if rate is None else rate
-    at = market.funding_due if market.funding_due <= engine.now else engine.now
+    at = at or (market.funding_due if market.funding_due <= engine.now else engine.now)
     if at == market.funding_due:
         market.funding_due += timedelta(hours=market.contract.funding_hours)
     market.funding.append(FundingRate(at=at, rate=rate, mark_price=market.mark))
