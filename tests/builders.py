@@ -16,7 +16,7 @@ from hedged.core.beta import BetaPolicy
 from hedged.core.exposure import ExposurePolicy
 from hedged.core.gate import Circumstances, Limits, Usage
 from hedged.core.guard import Band
-from hedged.core.market import Holding, Instrument, Margin, Position, Quote, Snapshot
+from hedged.core.market import Fill, Holding, Instrument, Margin, Position, Quote, Snapshot
 from hedged.core.metrics import History, MetricRow, Signal
 from hedged.core.metrics.history import SCHEMAS
 from hedged.core.metrics.vocabulary import AthSeed
@@ -72,6 +72,22 @@ def holding(asset: str = "BTC", quantity: str | int = 10, mark: str | int | None
 
 def position(contracts: str | int, symbol: str = BTC, entry: str | int = 100) -> Position:
     return Position(symbol=symbol, contracts=d(contracts), entry_price=d(entry))
+
+
+def fill(**changed: Any) -> Fill:
+    """2 BTC contracts sold by us at 100, at `MONDAY`, for 0.1."""
+    plain = Fill(
+        at=MONDAY,
+        symbol=BTC,
+        side="sell",
+        contracts=d(2),
+        fill_price=d(100),
+        mark_price=d(100),
+        index_price=None,
+        fee=d("0.1"),
+        client_order_id="hdg1",
+    )
+    return replace(plain, **changed)
 
 
 def snapshot(**changed: Any) -> Snapshot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -11,6 +12,7 @@ from hedged.core.market import Snapshot
 from hedged.core.metrics import Series
 from hedged.core.metrics.history import SCHEMAS
 from hedged.core.record import Outcome
+from hedged.core.resolution import Absence
 from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedged.venue.protocol import Order
 
@@ -45,6 +47,9 @@ class FakeVenue:
         self.orders: list[Order] = []
         self.landed: dict[str, Outcome] = {}
         self.frames: dict[Series, pl.DataFrame] = {}
+        self.permit: Callable[[str, datetime], bool] | None = None
+        self.cancelled: list[str] = []
+        self.sought_at, self.seek_every, self.adds_up = MONDAY, timedelta(minutes=5), True
         self.observed = 0
         self.closed = False
 
@@ -60,6 +65,8 @@ class FakeVenue:
         return self.frames.get(series, pl.DataFrame(schema=SCHEMAS[series]))
 
     async def send(self, order: Order) -> Outcome:
+        if self.permit is not None and not self.permit(order.client_order_id, self.sought_at):
+            raise VenueRefused("it may not be sent")
         self.orders.append(order)
         answer = self.answers.pop(0) if self.answers else "fill"
         if answer == "refuse":
@@ -75,6 +82,14 @@ class FakeVenue:
     async def lookup(self, client_order_id: str, symbol: str) -> Outcome | None:
         self._fail()
         return self.landed.get(client_order_id)
+
+    async def seek(self, client_order_id: str, symbol: str, since: datetime) -> Outcome | Absence:
+        found = await self.lookup(client_order_id, symbol)
+        self.sought_at += self.seek_every
+        return found or Absence(at=self.sought_at, adds_up=self.adds_up)
+
+    async def cancel(self, client_order_id: str, symbol: str) -> None:
+        self.cancelled.append(client_order_id)
 
     async def close(self) -> None:
         self.closed = True

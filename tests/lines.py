@@ -68,7 +68,7 @@ class Line:
 async def linked(
     venue: Venue,
     *,
-    permit: Callable[[str], bool] | None = None,
+    permit: Callable[[str, datetime], bool] | None = None,
     secret: str = SECRET,
     ahead_s: float = 0,
     limit_times: float = 1,
@@ -100,7 +100,7 @@ async def linked(
             local,
             endpoint=server.url,
             credentials=Credentials(api_key=KEY, api_secret=secret),
-            permit=permit or allowed.__contains__,
+            permit=permit or (lambda id_, _at: id_ in allowed),
         )
         exchange = Exchange(venue.engine.rules.venue, dialect, public, local)
         try:

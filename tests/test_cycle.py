@@ -21,6 +21,7 @@ from builders import (
     bars,
     contract,
     d,
+    fill,
     guard_tick,
     holding,
     policy,
@@ -33,8 +34,8 @@ from builders import (
 from fakes import FakeClock, FakeVenue
 from hedged import cycle
 from hedged.core.gate import Limits
-from hedged.core.market import Fill, Position, Snapshot
-from hedged.core.record import CycleRecord, Policy, encode
+from hedged.core.market import Fill, OpenOrder, Position, Snapshot
+from hedged.core.record import CycleRecord, Mode, Policy, encode
 from hedged.core.sizing import HedgeLeg
 from hedged.core.target import RatioPolicy
 from hedged.errors import BadData, VenueUnavailable
@@ -62,13 +63,15 @@ def seen_at(hours: float = 0, **changed: Any) -> Snapshot:
 class Rig:
     """One portfolio at a fake venue, with a real journal and history."""
 
-    def __init__(self, folder: Path, venue: FakeVenue, chosen: Policy | None = None) -> None:
+    def __init__(
+        self, folder: Path, venue: FakeVenue, chosen: Policy | None = None, mode: Mode = "paper"
+    ) -> None:
         self.clock = FakeClock(NOW)
         self.venue = venue
         self.venue.frames["bars"] = bars([100.0] * 5, start=MONDAY - 5 * DAY)
-        self.journal = Journal.open_for(folder / "journal.sqlite", "paper", ("paper",), self.clock)
+        self.journal = Journal.open_for(folder / "journal.sqlite", mode, ("paper",), self.clock)
         self.shell = cycle.Shell(
-            mode="paper",
+            mode=mode,
             policy=chosen or policy(),
             venue=venue,
             journal=self.journal,
@@ -88,8 +91,10 @@ class Rig:
 def rig(tmp_path: Path) -> Any:
     made: list[Rig] = []
 
-    def start(*shown: Snapshot, chosen: Policy | None = None, **changed: Any) -> Rig:
-        made.append(Rig(tmp_path, FakeVenue(list(shown) or [seen_at()], **changed), chosen))
+    def start(
+        *shown: Snapshot, chosen: Policy | None = None, mode: Mode = "paper", **changed: Any
+    ) -> Rig:
+        made.append(Rig(tmp_path, FakeVenue(list(shown) or [seen_at()], **changed), chosen, mode))
         return made[-1]
 
     yield start
@@ -181,7 +186,8 @@ async def test_a_history_that_can_not_be_written_trades_nothing(rig: Any, tmp_pa
 
 
 async def test_an_unknown_outcome_freezes_the_instrument_until_it_is_found(rig: Any) -> None:
-    made = rig(seen_at(), seen_at(1), seen_at(2), seen_at(3, positions=(position("-2"),)))
+    made = rig(seen_at(), seen_at(1), seen_at(2), seen_at(3, positions=(position("-2"),)), mode="live")
+    made.venue.permit = made.journal.claim
     made.venue.answers = ["land then time out"]
     first = await made.review()
     landed = dict(made.venue.landed)
@@ -191,12 +197,52 @@ async def test_an_unknown_outcome_freezes_the_instrument_until_it_is_found(rig: 
     found = await made.guard(3)
 
     assert [o.status for o in first.outcomes] == ["unknown"]
-    assert [record.inputs.unresolved for record in blind] == [(BTC,), (BTC,)]
+    assert [BTC in record.inputs.unresolved[0] for record in blind] == [True, True]
+    assert [record.look_again for record in (first, *blind)] == ["soon"] * 3
     assert all("not resolved yet" in record.because for record in blind)
     assert len(made.venue.orders) == 1
     assert found.inputs.unresolved == ()
     assert found.memory.executed_ratio == d("0.20")
     assert made.journal.unresolved("main") == []
+
+
+async def test_orders_of_ours_that_the_journal_does_not_know_are_taken_back_and_hold(rig: Any) -> None:
+    stray = OpenOrder(
+        symbol=BTC,
+        side="sell",
+        contracts=d(1),
+        limit_price=d(101),
+        client_order_id="hdgabc",
+        reduce_only=False,
+    )
+    others = (
+        replace(stray, client_order_id="by-hand"),
+        replace(stray, symbol=ETH, client_order_id="hdgdef"),
+    )
+    made = rig(seen_at(open_orders=(stray, *others)), seen_at(1))
+    first = await made.review()
+    second = await made.guard()
+
+    assert made.venue.cancelled == ["hdgabc"]
+    assert first.inputs.strays == ("hdgabc",)
+    assert (first.outcomes, first.look_again) == ((), "soon")
+    assert "hdgabc" in first.because
+    assert [o.status for o in second.outcomes] == ["filled"]
+
+
+async def test_what_another_hand_did_is_looked_at_once_before_it_is_repaired(rig: Any) -> None:
+    adl = fill(side="buy", contracts=d(2), client_order_id="adl_autoclose", cause="adl")
+    made = rig(
+        seen_at(positions=(position("-2"),)),
+        seen_at(1, fills=(adl,), cursor=2),
+        seen_at(2, cursor=2),
+    )
+    await made.review()
+    held, repaired = [await made.guard(hours) for hours in (1, 2)]
+
+    assert (held.outcomes, held.look_again) == ((), "soon")
+    assert "by adl" in held.because
+    assert [(o.side, o.filled) for o in repaired.outcomes] == [("sell", 2)]
 
 
 async def test_an_order_that_never_landed_is_planned_again_under_another_id(rig: Any) -> None:
@@ -359,10 +405,10 @@ tick = 0.01
 notional_min = 5
 tiers = [{{ notional_max = 12_000_000, rate = 0.01, leverage_max = 50 }}]
 """
-VENUE_CALLS = frozenset({"observe", "series", "send", "lookup"})
+VENUE_CALLS = frozenset({"observe", "series", "send", "seek", "cancel"})
 JOURNAL_CALLS = frozenset(
     {"append", "memory", "has", "last_pass_at", "head", "open_intent", "resolve_intent", "unresolved",
-     "usage", "restrictions"}
+     "usage", "restrictions", "strangers"}
 )  # fmt: skip
 
 

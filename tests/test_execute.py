@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hedged.core.gate import Approved
 from hedged.core.plan import Step
 from hedged.core.record import Outcome
 from hedged.errors import JournalError, VenueUnavailable
-from hedged.execute import execute, resolve
+from hedged.execute import Resolver, execute
 from hedged.journal.store import Journal
 from hedged.venue.protocol import Order
 
@@ -158,39 +159,97 @@ async def test_an_outcome_that_can_not_be_written_sends_nothing_more(journal: Jo
 
 
 async def test_an_order_that_landed_is_found_and_never_sent_again(journal: Journal) -> None:
+    resolver = Resolver()
     venue = FakeVenue()
     venue.answers = ["land then time out"]
     await run(venue, journal, step(BTC))
 
-    assert await resolve(venue, journal, "main") == ()
+    assert await resolver.resolve(venue, journal, "main") == ()
     (intent,) = journal.intents("main")
     assert intent.outcome == venue.landed[intent.client_order_id]
     assert len(venue.orders) == 1
-    assert await resolve(venue, journal, "main") == ()
+    assert await resolver.resolve(venue, journal, "main") == ()
 
 
-async def test_an_order_the_venue_does_not_know_stays_unresolved_until_it_does(
-    journal: Journal,
-) -> None:
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal.open_for(tmp_path / "live.sqlite", "live", ("main",), FakeClock())
+    yield made
+    made.close()
+
+
+async def lost(live: Journal) -> FakeVenue:
+    """A venue that was sent an order at `MONDAY`, and says nothing of it."""
     venue = FakeVenue()
+    venue.permit = live.claim
     venue.answers = ["land then time out"]
-    await run(venue, journal, step(BTC))
+    await run(venue, live, step(BTC))
+    return venue
+
+
+async def test_an_order_that_lands_late_is_waited_for(live: Journal) -> None:
+    venue, resolver = await lost(live), Resolver()
+    venue.seek_every = timedelta(minutes=2)
     late = dict(venue.landed)
     venue.landed.clear()
-    before = [await resolve(venue, journal, "main") for _ in range(3)]
+    before = [await resolver.resolve(venue, live, "main") for _ in range(2)]
     venue.landed.update(late)
 
-    assert before == [(BTC,)] * 3
-    assert await resolve(venue, journal, "main") == ()
-    assert journal.intents("main")[0].outcome == next(iter(late.values()))
+    assert all("may still land until 00:05:35" in why for (why,) in before)
+    assert await resolver.resolve(venue, live, "main") == ()
+    assert live.intents("main")[0].outcome == next(iter(late.values()))
+
+
+async def test_an_order_that_is_absent_twice_after_the_quarantine_never_landed(live: Journal) -> None:
+    venue, resolver = await lost(live), Resolver()
+    venue.landed.clear()
+    venue.sought_at += timedelta(minutes=5)
+    venue.seek_every = timedelta(minutes=1)
+    (once,) = await resolver.resolve(venue, live, "main")
+
+    assert "looked for again" in once
+    assert await resolver.resolve(venue, live, "main") == ()
+    outcome = live.intents("main")[0].outcome
+    assert outcome is not None
+    assert (outcome.status, outcome.filled) == ("refused", 0)
+
+
+async def test_a_restart_looks_twice_again(live: Journal) -> None:
+    venue = await lost(live)
+    venue.landed.clear()
+    venue.sought_at += timedelta(hours=1)
+    before = await Resolver().resolve(venue, live, "main")
+
+    assert before
+    assert await Resolver().resolve(venue, live, "main")
+
+
+async def test_a_position_that_does_not_add_up_keeps_the_order_open(live: Journal) -> None:
+    venue, resolver = await lost(live), Resolver()
+    venue.landed.clear()
+    venue.adds_up = False
+    venue.sought_at += timedelta(hours=1)
+    for _ in range(3):
+        (why,) = await resolver.resolve(venue, live, "main")
+        assert "not what the fills make it" in why
+
+
+async def test_an_intent_that_was_never_claimed_was_never_sent(live: Journal) -> None:
+    live.open_intent(policy(), review_tick(), step(BTC))
+
+    assert await Resolver().resolve(FakeVenue(), live, "main") == ()
+    outcome = live.intents("main")[0].outcome
+    assert outcome is not None
+    assert (outcome.status, outcome.reason) == ("refused", "it was never sent")
 
 
 async def test_absence_is_proof_only_where_the_venue_says_so(journal: Journal) -> None:
+    resolver = Resolver()
     venue = FakeVenue(absence_is_proof=True)
     venue.answers = ["time out"]
     await run(venue, journal, step(BTC))
 
-    assert await resolve(venue, journal, "main") == ()
+    assert await resolver.resolve(venue, journal, "main") == ()
     outcome = journal.intents("main")[0].outcome
     assert outcome is not None
     assert (outcome.status, outcome.filled) == ("refused", 0)
@@ -198,19 +257,21 @@ async def test_absence_is_proof_only_where_the_venue_says_so(journal: Journal) -
 
 
 async def test_a_lookup_that_fails_resolves_nothing(journal: Journal) -> None:
+    resolver = Resolver()
     venue = FakeVenue(absence_is_proof=True)
     venue.answers = ["time out"]
     await run(venue, journal, step(BTC))
     venue.failures = ["maintenance"]
 
     with pytest.raises(VenueUnavailable):
-        await resolve(venue, journal, "main")
+        await resolver.resolve(venue, journal, "main")
     assert len(journal.unresolved("main")) == 1
 
 
 async def test_only_the_portfolios_own_intents_are_asked_about(journal: Journal) -> None:
+    resolver = Resolver()
     venue = FakeVenue(absence_is_proof=True)
     journal.open_intent(policy(portfolio="other"), review_tick(), step(BTC))
 
-    assert await resolve(venue, journal, "main") == ()
+    assert await resolver.resolve(venue, journal, "main") == ()
     assert len(journal.unresolved("other")) == 1

@@ -223,11 +223,15 @@ async def test_a_journal_of_other_accounts_is_refused_and_freed(tmp_path: Path) 
 
 
 async def traded(settings: Settings) -> tuple[set[str], datetime | None]:
-    """Run the first review of every portfolio: the order ids it used, and the writer's epoch."""
+    """
+    The first review of the first portfolio, and a guard pass, for what a lost journal does not know
+    of holds the review: the order ids that they used, and the writer's epoch.
+    """
     daemon = wiring.build(settings)
     at = datetime(2021, 5, 10, tzinfo=UTC)
     for shell in daemon.shells[:1]:
         await cycle.run(Tick(kind="review", cadence="weekly", scheduled_at=at), shell)
+        await cycle.run(Tick(kind="guard", cadence="guard", scheduled_at=at), shell)
     ids = {intent.client_order_id for intent in daemon.journal.intents("main")}
     epoch = daemon.journal.epoch
     await daemon.close()

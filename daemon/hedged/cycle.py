@@ -9,7 +9,7 @@ crash at any line takes the same path as a start: observe again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from hedged import approval
@@ -18,12 +18,13 @@ from hedged.core.account import attribute
 from hedged.core.beta import betas_in_force
 from hedged.core.exposure import expose
 from hedged.core.guard import drift, holds
+from hedged.core.market import OURS, Snapshot
 from hedged.core.plan import make_plan
 from hedged.core.record import CycleRecord, Inputs, Mode, Policy, Thought, Tick, record_of
 from hedged.core.rules import evaluate
 from hedged.core.sizing import present_ratio, size
 from hedged.core.target import bounded, decide, first_memory
-from hedged.execute import execute, resolve
+from hedged.execute import Resolver, execute, take_back
 from hedged.history.keeper import Keeper, Measured
 from hedged.journal.store import Journal
 from hedged.venue.protocol import Venue
@@ -39,6 +40,7 @@ class Shell:
     journal: Journal
     keeper: Keeper
     clock: Callable[[], datetime]
+    resolver: Resolver = field(default_factory=Resolver)
 
 
 async def run(tick: Tick, shell: Shell) -> CycleRecord:
@@ -52,8 +54,9 @@ async def run(tick: Tick, shell: Shell) -> CycleRecord:
     JournalError
         When an intent or the record can't be written; nothing more is sent.
     """
-    unresolved = await resolve(shell.venue, shell.journal, shell.policy.portfolio)
+    unresolved = await shell.resolver.resolve(shell.venue, shell.journal, shell.policy.portfolio)
     inputs = await observe(tick, shell, unresolved)
+    await take_back(inputs, shell.venue)
     thought = deliberate(inputs, shell.policy)
     consent = approval.consent(thought.review, shell.mode)
     approved = gate.settle(thought.review, consent)
@@ -83,7 +86,16 @@ async def observe(tick: Tick, shell: Shell, unresolved: tuple[str, ...]) -> Inpu
         usage=shell.journal.usage(policy.portfolio, tick, now),
         restrictions=shell.journal.restrictions(policy.portfolio, now),
         unresolved=unresolved,
+        strays=tuple(shell.journal.strangers(_ours(snapshot, policy))),
     )
+
+
+def _ours(snapshot: Snapshot, policy: Policy) -> list[str]:
+    """Ids of orders on the hedge's contracts that are ours by their name."""
+    legs = {leg.symbol for leg in policy.legs}
+    resting = {one.client_order_id for one in snapshot.open_orders if one.symbol in legs}
+    filled = {one.client_order_id for one in snapshot.fills if one.symbol in legs}
+    return sorted(id_ for id_ in resting | filled if id_.startswith(OURS))
 
 
 def deliberate(inputs: Inputs, policy: Policy) -> Thought:
@@ -110,6 +122,7 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
             exposure,
             policy.legs,
             unresolved=inputs.unresolved,
+            strays=inputs.strays,
             observed_at=memory.observed_at,
         ),
     )

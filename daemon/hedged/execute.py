@@ -3,7 +3,7 @@ From approved steps to outcomes: the intent goes to the journal first, then the 
 then the outcome is resolved.
 
 An id is sent at most once, ever. After an unknown outcome nothing more is sent, and the next
-pass asks the venue before it does anything else.
+pass asks the venue before it does anything else; `core.resolution` says when it may be given up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import structlog
 from hedged.core.gate import Approved
 from hedged.core.market import ZERO
 from hedged.core.plan import Step
-from hedged.core.record import Outcome, Policy, Tick
+from hedged.core.record import Inputs, Outcome, Policy, Tick
+from hedged.core.resolution import Absence, why_open
 from hedged.errors import OutcomeUnknown, VenueRefused
 from hedged.journal.intents import Intent
 from hedged.journal.store import Journal
@@ -41,23 +42,54 @@ async def execute(
     return tuple(outcomes)
 
 
-async def resolve(venue: Venue, journal: Journal, portfolio: str) -> tuple[str, ...]:
+class Resolver:
     """
-    Ask the venue what became of intents without an outcome; return the symbols still unresolved.
+    Asks what became of orders without an outcome, and remembers which looks were in vain.
 
-    An order that the venue does not know is proof only where the venue keeps every order for ever.
+    A restart looks anew: what was seen before it proves nothing any more.
     """
-    unresolved: list[str] = []
-    for intent in journal.unresolved(portfolio):
-        outcome = await venue.lookup(intent.client_order_id, intent.step.symbol)
-        if outcome is None and venue.absence_is_proof:
-            outcome = _outcome(intent, intent.step, "refused", "it never reached the venue")
-        if outcome is None:
-            unresolved.append(intent.step.symbol)
-            continue
-        journal.resolve_intent(intent, outcome)
-        log.info("order_resolved", intent=intent.id, **_shown(outcome))
-    return tuple(unresolved)
+
+    def __init__(self) -> None:
+        self._absences: dict[str, list[Absence]] = {}
+
+    async def resolve(self, venue: Venue, journal: Journal, portfolio: str) -> tuple[str, ...]:
+        """Resolve what can be; return why the rest can't, a sentence an order."""
+        unresolved: list[str] = []
+        for intent in journal.unresolved(portfolio):
+            found = await self._found(intent, venue)
+            if isinstance(found, str):
+                unresolved.append(f"{intent.step.symbol} ({intent.client_order_id}): {found}")
+                log.warning("order_unresolved", intent=intent.id, reason=found)
+                continue
+            journal.resolve_intent(intent, found)
+            self._absences.pop(intent.client_order_id, None)
+            log.info("order_resolved", intent=intent.id, **_shown(found))
+        return tuple(unresolved)
+
+    async def _found(self, intent: Intent, venue: Venue) -> Outcome | str:
+        """The outcome, or why there is none yet."""
+        id_, symbol = intent.client_order_id, intent.step.symbol
+        since = intent.sent_at or intent.opened_at
+        found = await venue.seek(id_, symbol, since)
+        if isinstance(found, Outcome):
+            return found
+        if venue.absence_is_proof:
+            return _outcome(intent, intent.step, "refused", "it never reached the venue")
+        if intent.sent_at is None:
+            return _outcome(intent, intent.step, "refused", "it was never sent")
+        absences = self._absences.setdefault(id_, [])
+        absences.append(found)
+        return why_open(since, absences) or _outcome(
+            intent, intent.step, "refused", "it never landed: absent twice, long after it was sent"
+        )
+
+
+async def take_back(inputs: Inputs, venue: Venue) -> None:
+    """Cancel what rests of orders that are ours and that the journal does not know."""
+    for order in inputs.snapshot.open_orders:
+        if order.client_order_id in inputs.strays:
+            log.error("stray_order_taken_back", symbol=order.symbol, order=order.client_order_id)
+            await venue.cancel(order.client_order_id, order.symbol)
 
 
 async def _send(intent: Intent, step: Step, venue: Venue) -> Outcome:

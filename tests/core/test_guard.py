@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from builders import BTC, ETH, MONDAY, contract, d, holding, position, quote, snapshot
+from builders import BTC, ETH, MONDAY, contract, d, fill, holding, position, quote, snapshot
 from hedged.core.exposure import ExposurePolicy, expose
 from hedged.core.guard import Band, Drift, drift, holds
 from hedged.core.market import Snapshot
@@ -137,11 +139,12 @@ def test_without_a_target_or_an_exposure_nothing_is_due() -> None:
 def held_up(
     market: Snapshot,
     unresolved: tuple[str, ...] = (),
+    strays: tuple[str, ...] = (),
     observed_at: datetime | None = None,
     ignore: frozenset[str] = frozenset(),
 ) -> tuple[str, ...]:
     exposure = expose(market, ExposurePolicy(ignore=ignore))
-    return holds(market, exposure, ONE, unresolved=unresolved, observed_at=observed_at)
+    return holds(market, exposure, ONE, unresolved=unresolved, strays=strays, observed_at=observed_at)
 
 
 def test_nothing_holds_up_a_priced_portfolio_with_a_short() -> None:
@@ -189,7 +192,38 @@ def test_every_reason_to_hold_is_given() -> None:
     reasons = held_up(market, unresolved=(BTC,), observed_at=MONDAY + timedelta(days=1))
 
     assert len(reasons) == 5
-    assert reasons[-1] == f"an earlier order on {BTC} is not resolved yet"
+    assert reasons[-1] == f"an earlier order is not resolved yet, {BTC}"
+
+
+def test_orders_of_ours_that_nobody_wrote_down_hold_the_pass_and_are_named() -> None:
+    (reason,) = held_up(seen("-5"), strays=("hdgaaa", "hdgbbb"))
+
+    assert "hdgaaa, hdgbbb" in reason
+    assert "restored from a copy" in reason
+
+
+@pytest.mark.parametrize(
+    ("cause", "id_", "by"),
+    [
+        ("liquidation", "autoclose-1", "liquidation"),
+        ("adl", "adl_autoclose", "adl"),
+        ("delivery", "", "delivery"),
+        ("order", "web_17", "another hand"),
+        ("order", "", "another hand"),
+    ],
+)
+def test_a_fill_that_we_did_not_order_holds_the_pass(cause: Any, id_: str, by: str) -> None:
+    forced = fill(client_order_id=id_, cause=cause)
+    (reason,) = held_up(replace(seen("-5"), fills=(forced,)))
+
+    assert f"2 {BTC}" in reason
+    assert f"by {by};" in reason
+
+
+def test_our_own_fills_and_those_of_other_contracts_hold_nothing() -> None:
+    ours, other = fill(client_order_id="hdg1"), fill(client_order_id="", symbol="XRP/USDT:USDT")
+
+    assert held_up(replace(seen("-5"), fills=(ours, other))) == ()
 
 
 def test_a_leg_without_weight_is_closed_though_the_drift_is_inside_its_band() -> None:

@@ -403,7 +403,7 @@ def test_a_record_says_what_was_done_or_why_nothing_was() -> None:
         "no rule fired; did nothing because the wanted contracts are held"
     )
     assert made(unresolved, policy()).because == (
-        f"no rule fired; sent nothing: HOLD: an earlier order on {BTC} is not resolved yet"
+        f"no rule fired; sent nothing: HOLD: an earlier order is not resolved yet, {BTC}"
     )
 
 

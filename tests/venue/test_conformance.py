@@ -22,6 +22,8 @@ from exchange.opening import VENUES
 from exchange.tape import Bar
 from exchange.venue import Key, Venue
 from hedged.core.market import Fill, Flow, FundingPayment, notional
+from hedged.core.record import Outcome
+from hedged.core.resolution import Absence
 from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedged.venue.live import LiveVenue
 from hedged.venue.opening import DIALECTS
@@ -29,6 +31,11 @@ from lines import BTC, BTC_ID, ETH, ETH_ID, Line, later, linked, order, portfoli
 
 D = Decimal
 PLACE = {"binance": "*/fapi/v1/order", "bybit": "*/v5/order/create"}
+BY_ID = {"binance": ["*/fapi/v1/order"], "bybit": ["*/v5/order/realtime", "*/v5/order/history"]}
+FILLS = {
+    "binance": ("*/fapi/v1/userTrades", "body"),
+    "bybit": ("*/v5/execution/list", "body.result.list"),
+}
 POSITIONS = {"binance": "*/positionRisk", "bybit": "*/v5/position/list"}
 
 
@@ -385,6 +392,69 @@ async def test_a_lookup_that_says_unknown_is_believed_for_now_only(line: Line, l
     assert again is not None
     assert hidden is None or hidden.filled == again.filled
     assert live.absence_is_proof is False
+
+
+# ---- an order whose end nobody knows
+
+
+async def test_an_order_that_landed_is_found_by_both_ways(line: Line, live: LiveVenue) -> None:
+    await live.observe(line.clock(), after=0)
+    since = line.clock()
+    sent = await placed(line, live, "a1")
+    listing = await line.exchange.listing(BTC)
+    traced = await line.dialect.trace(line.private, listing, "a1", since)
+    found = await live.seek("a1", BTC, since)
+
+    assert isinstance(found, Outcome)
+    assert traced is not None
+    assert traced.filled == found.filled == sent.filled
+
+
+async def test_an_order_that_one_way_denies_is_found_by_the_other(line: Line, live: LiveVenue) -> None:
+    await live.observe(line.clock(), after=0)
+    since = line.clock()
+    await placed(line, live, "a1")
+    for path in BY_ID[name(line)]:
+        line.venue.fail(fault("hidden", method="GET", path=path))
+    found = await live.seek("a1", BTC, since)
+
+    assert isinstance(found, Outcome)
+    assert found.filled == D("0.1")
+
+
+async def test_an_order_that_never_landed_is_absent_and_the_position_adds_up(
+    line: Line, live: LiveVenue
+) -> None:
+    await live.observe(line.clock(), after=0)
+    await placed(line, live, "a1")
+    found = await live.seek("a2", BTC, line.clock())
+
+    assert found == Absence(at=line.clock(), adds_up=True)
+
+
+async def test_what_another_hand_trades_adds_up_since_it_is_told(line: Line, live: LiveVenue) -> None:
+    await live.observe(line.clock(), after=0)
+    trade_by_hand(line, "sell", "0.3")
+    later(line, seconds=10)
+    found = await live.seek("a2", BTC, line.clock())
+
+    assert found == Absence(at=line.clock(), adds_up=True)
+
+
+async def test_fills_that_are_not_told_make_the_position_odd_for_as_long_as_one_seeks(
+    line: Line, live: LiveVenue
+) -> None:
+    await live.observe(line.clock(), after=0)
+    line.venue.fail(
+        fault(
+            "mutated", path=FILLS[name(line)][0], count=None, edits=[("set", FILLS[name(line)][1], [])]
+        )
+    )
+    trade_by_hand(line, "sell", "0.3")
+    for _ in range(3):
+        found = await live.seek("a2", BTC, later(line, seconds=61))
+        assert isinstance(found, Absence)
+        assert not found.adds_up
 
 
 # ---- what happened

@@ -140,7 +140,7 @@ async def test_what_no_fill_explains_is_doubted_then_taken_as_it_is(
     trade_by_hand(line, "sell", "0.3")
     looks = [await live.observe(later(line, seconds=40), after=first.cursor) for _ in range(4)]
 
-    assert [bool(look.doubts) for look in looks] == [True, True, True, False]
+    assert [bool(look.doubts) for look in looks] == [True, True, False, False]
     assert "-0.3 contracts" in looks[0].doubts[0]
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from hedged.core.exposure import Exposure
-from hedged.core.market import ZERO, Snapshot
+from hedged.core.market import OURS, ZERO, Snapshot
 from hedged.core.sizing import HedgeLeg, Wanted
 from hedged.core.wording import beside, contracts, percent
 
@@ -93,20 +93,23 @@ def holds(
     legs: tuple[HedgeLeg, ...],
     *,
     unresolved: tuple[str, ...],
+    strays: tuple[str, ...],
     observed_at: datetime | None,
 ) -> tuple[str, ...]:
     """
     Reasons why this pass must not trade at all; empty when it may.
 
-    *unresolved* are symbols with an order of unknown outcome, *observed_at* is when the pass before
-    looked at the market.
+    *unresolved* tells of each order of unknown outcome, *strays* are orders of ours that the journal
+    does not know, *observed_at* is when the pass before looked at the market.
     """
     return (
         *snapshot.doubts,
         *_clock(snapshot, observed_at),
         *_unpriced(exposure),
         *_long(snapshot, legs),
-        *(f"an earlier order on {symbol} is not resolved yet" for symbol in unresolved),
+        *(f"an earlier order is not resolved yet, {order}" for order in unresolved),
+        *_strays(strays),
+        *other_hand(snapshot, [leg.symbol for leg in legs]),
     )
 
 
@@ -116,6 +119,31 @@ def _clock(snapshot: Snapshot, observed_at: datetime | None) -> tuple[str, ...]:
         return ()
     then, now = (f"{at:%Y-%m-%d %H:%M:%S}" for at in (observed_at, snapshot.at))
     return (f"the clock went back, from {then} to {now}",)
+
+
+def _strays(strays: tuple[str, ...]) -> tuple[str, ...]:
+    """Ours by name, and yet unknown: the journal is older than the exchange, as a restored copy is."""
+    if not strays:
+        return ()
+    return (
+        f"the journal does not know {', '.join(strays)}, sent by a hedged on this account; was the "
+        "journal restored from a copy? What rests of them is taken back, what filled is counted",
+    )
+
+
+def other_hand(snapshot: Snapshot, symbols: list[str]) -> tuple[str, ...]:
+    """
+    Fills of the hedge that we did not order: a liquidation, ADL, a delivery, a person.
+
+    They hold the pass that sees them first; the next one repairs the hedge.
+    """
+    return tuple(
+        f"{fill.side} of {contracts(fill.contracts)} {fill.symbol} at {fill.at:%Y-%m-%d %H:%M:%S} "
+        f"by {'another hand' if fill.cause == 'order' else fill.cause}; the next pass goes on from it"
+        for fill in snapshot.fills
+        if fill.symbol in symbols
+        and (fill.cause != "order" or not fill.client_order_id.startswith(OURS))
+    )
 
 
 def _unpriced(exposure: Exposure) -> tuple[str, ...]:

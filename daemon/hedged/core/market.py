@@ -13,6 +13,8 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Literal, TypeVar
 
 ZERO = Decimal(0)
+OURS = "hdg"
+"""Every order of ours has an id that begins so; others are never touched."""
 Side = Literal["buy", "sell"]
 _T = TypeVar("_T", "Instrument", "Quote")
 
@@ -160,7 +162,8 @@ class Snapshot:
 
     *fills*, *funding_payments*, *flows* and *funding_missed* are the account's events after the
     cursor of the pass before; *cursor* is where the next pass goes on. *doubts* are reasons of the
-    venue not to trade on this picture, complete as it is.
+    venue not to trade on this picture, complete as it is; *unexplained* are the contracts whose
+    position is not what all fills make it.
     """
 
     at: datetime
@@ -178,6 +181,7 @@ class Snapshot:
     flows: tuple[Flow, ...] = ()
     funding_missed: int = 0
     doubts: tuple[str, ...] = ()
+    unexplained: tuple[str, ...] = ()
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument of *symbol*. Raises `KeyError` when the venue did not report it."""

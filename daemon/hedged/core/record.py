@@ -20,7 +20,7 @@ from hedged.core.account import AccountState, Attribution, state_of
 from hedged.core.beta import BetaPolicy, Betas
 from hedged.core.exposure import Exposure, ExposurePolicy
 from hedged.core.gate import Limits, Restriction, Review, Usage
-from hedged.core.guard import Band, Drift
+from hedged.core.guard import Band, Drift, other_hand
 from hedged.core.market import ZERO, Side, Snapshot
 from hedged.core.metrics import MetricRow, Signal
 from hedged.core.plan import Plan
@@ -96,7 +96,12 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """All that a pass decides on; *metrics* and *betas* are None in a guard pass."""
+    """
+    All that a pass decides on; *metrics* and *betas* are None in a guard pass.
+
+    *unresolved* says of each order without an outcome why it has none, *strays* are the ids of orders
+    that are ours by their name and not in the journal.
+    """
 
     tick: Tick
     now: datetime
@@ -107,6 +112,7 @@ class Inputs:
     usage: Usage
     restrictions: tuple[Restriction, ...]
     unresolved: tuple[str, ...]
+    strays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +168,27 @@ class CycleRecord:
         return (
             self.inputs.tick.kind == "guard" and not self.outcomes and not self.thought.review.reasons
         )
+
+    @property
+    def look_again(self) -> Literal["", "soon", "at once"]:
+        """
+        Whether the next pass must come ahead of its schedule.
+
+        At once when an order was refused, or what was sent was less than what is missing; soon when
+        something must be seen twice before it is acted on, or the market did not take all.
+        """
+        inputs, wanted = self.inputs, self.thought.wanted
+        statuses = {outcome.status for outcome in self.outcomes}
+        if (
+            inputs.unresolved
+            or inputs.strays
+            or inputs.snapshot.unexplained
+            or other_hand(inputs.snapshot, [leg.symbol for leg in wanted.legs] if wanted else [])
+            or statuses & {"unknown", "partial", "unfilled"}
+        ):
+            return "soon"
+        missing = wanted is not None and self.memory.executed_ratio != wanted.target_ratio
+        return "at once" if "refused" in statuses or (statuses and missing) else ""
 
     @property
     def because(self) -> str:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, insert, select
 
+from hedged.core.market import OURS
 from hedged.core.record import Mode, encode
 from hedged.errors import JournalForeign
 from hedged.journal import schema
 
-ID_PREFIX = "hdg"
 ID_DIGITS = 24
 
 
@@ -61,4 +61,4 @@ def order_id(account: str, epoch: datetime, row: int) -> str:
     Never random, and never derived from the plan: the same sale in March and in May differ.
     """
     named = "\n".join((account, epoch.isoformat(), str(row))).encode()
-    return ID_PREFIX + base64.b32encode(hashlib.sha256(named).digest()).decode()[:ID_DIGITS].lower()
+    return OURS + base64.b32encode(hashlib.sha256(named).digest()).decode()[:ID_DIGITS].lower()

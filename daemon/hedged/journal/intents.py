@@ -19,13 +19,18 @@ from hedged.core.record import Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """An order that is about to be sent, or was; *outcome* is None until it is resolved."""
+    """
+    An order that is about to be sent, or was; *outcome* is None until it is resolved.
+
+    *sent_at* is on the venue's clock, None for one that never left this machine, and on paper.
+    """
 
     id: int
     client_order_id: str
     tick_id: str
     opened_at: datetime
     step: Step
+    sent_at: datetime | None = None
     outcome: Outcome | None = None
 
 
@@ -40,12 +45,13 @@ def used(row: Any) -> Decimal:
 
 def intent_of(row: Any) -> Intent:
     """The intent in a row of the table."""
-    outcome = row["outcome"]
+    outcome, sent_at = row["outcome"], row["sent_at"]
     return Intent(
         id=row["id"],
         client_order_id=row["client_order_id"],
         tick_id=row["tick_id"],
         opened_at=datetime.fromisoformat(row["opened_at"]),
         step=msgspec.json.decode(row["body"], type=Step),
+        sent_at=None if sent_at is None else datetime.fromisoformat(sent_at),
         outcome=None if outcome is None else msgspec.json.decode(outcome, type=Outcome),
     )

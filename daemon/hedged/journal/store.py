@@ -7,7 +7,7 @@ Enters values of the core; leaves them again. Nothing is sent before its intent 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Self
@@ -287,10 +287,12 @@ class Journal:
             id=last + 1, client_order_id=client_order_id, tick_id=tick.id, opened_at=now, step=step
         )
 
-    def claim(self, client_order_id: str) -> bool:
+    def claim(self, client_order_id: str, signed_at: datetime) -> bool:
         """
-        Commit that the order of this id is sent now: true once for an open intent of a mode that may
-        send, false ever after, and for an id that no intent has.
+        Commit that the order of this id is sent now, at *signed_at* on the venue's clock.
+
+        True once for an open intent of a mode that may send, false ever after, and for an id that no
+        intent has.
         """
         table = schema.intent
         with guarded(self.path), self.engine.begin() as connection:
@@ -302,9 +304,21 @@ class Journal:
                     table.c.sent_at.is_(None),
                     table.c.outcome.is_(None),
                 )
-                .values(sent_at=self.clock().isoformat())
+                .values(sent_at=signed_at.isoformat())
             )
         return done.rowcount == 1
+
+    def strangers(self, client_order_ids: Iterable[str]) -> list[str]:
+        """Those of the ids that no intent has, each once, in order."""
+        asked = dict.fromkeys(client_order_ids)
+        table = schema.intent.c.client_order_id
+        with guarded(self.path), self.engine.connect() as connection:
+            known = {
+                one
+                for one in asked
+                if connection.execute(select(table).where(table == one)).first() is not None
+            }
+        return [one for one in asked if one not in known]
 
     def resolve_intent(self, intent: Intent, outcome: Outcome) -> None:
         """Commit what became of *intent*; the first outcome stands."""

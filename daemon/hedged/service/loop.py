@@ -20,6 +20,7 @@ from hedged.core.gate import Restriction
 from hedged.core.record import CycleRecord, Tick, cycle_id
 from hedged.errors import BadData, HedgedError, JournalError, VenueUnavailable
 from hedged.journal.store import Journal
+from hedged.service.again import Again
 from hedged.service.ticks import Schedule
 from hedged.wiring import Daemon
 
@@ -43,7 +44,9 @@ class Service:
         self.on_record = on_record
         self.failures: dict[tuple[str, str], int] = {}
         self.last_error: HedgedError | None = None
+        self._again = Again()
         self._leave = asyncio.Event()
+        self._waking: asyncio.Task[object] | None = None
 
     def leave(self) -> None:
         """Ask the loop to end after the step in hand."""
@@ -66,26 +69,33 @@ class Service:
 
     async def pass_all(self) -> None:
         """
-        One pass for every portfolio that has one due. A review that fails stays due, and the guard
+        Every pass that is due, for every portfolio. A review that fails stays due, and the guard
         goes on without it.
         """
         schedule = self.schedule
         for shell in self.daemon.shells:
             for due in (schedule.due_review, schedule.due_guard):
-                if self._leave.is_set():
-                    return
-                await self.pass_one(shell, due)
+                if not self._leave.is_set():
+                    await self.pass_one(shell, due)
+            while not self._leave.is_set() and await self.pass_one(shell, self._again.due):
+                continue
 
-    async def pass_one(self, shell: cycle.Shell, due: Due) -> None:
-        """Run the cycle that is due, if any; what it raises is dealt with here, and stays here."""
+    async def pass_one(self, shell: cycle.Shell, due: Due) -> bool:
+        """
+        Run the cycle that is due; what it raises is dealt with here, and stays here.
+
+        Whether there was one.
+        """
         portfolio, kind = shell.policy.portfolio, "pass"
         try:
             tick = due(shell.journal, portfolio, shell.clock())
             if tick is None:
-                return
+                return False
             kind = tick.kind
             structlog.contextvars.bind_contextvars(cycle_id=cycle_id(portfolio, tick))
-            self._tell(await cycle.run(tick, shell))
+            record = await cycle.run(tick, shell)
+            self._again.note(record, shell.clock())
+            self._tell(record)
             for passed in (kind, "guard"):  # a review is a guard pass too
                 self.failures.pop((portfolio, passed), None)
         except (VenueUnavailable, BadData) as error:
@@ -96,6 +106,7 @@ class Service:
             self._freeze(shell, error)
         finally:
             structlog.contextvars.clear_contextvars()
+        return True
 
     def _head(self) -> dict[str, int | str]:
         """The last record, for the log: its hash, noted there, shows when rows were cut off."""
@@ -151,17 +162,25 @@ class Service:
             self._journal_failed(failed)
 
     async def _next(self, wakes: AsyncIterator[None]) -> bool:
-        """Wait for the next wake; False when there is none, or someone asked to leave."""
+        """Wait for the next wake, or a pass ahead of it; False when none comes, or someone leaves."""
         if self._leave.is_set():
             return False
-        waking = asyncio.ensure_future(anext(wakes, _END))
+        if self._waking is None:
+            self._waking = asyncio.create_task(_woken(wakes))
         leaving = asyncio.ensure_future(self._leave.wait())
-        await asyncio.wait({waking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {self._waking, leaving},
+            timeout=self._again.wait_s(self.daemon.clock()),
+            return_when=asyncio.FIRST_COMPLETED,
+        )
         leaving.cancel()
-        if not waking.done():
-            waking.cancel()
+        if self._leave.is_set():
+            self._waking.cancel()
             return False
-        return waking.result() is not _END
+        if not self._waking.done():
+            return True
+        woken, self._waking = self._waking.result(), None
+        return woken is not _END
 
     async def _unless_leaving(self, work: object) -> None:
         """Let *work* finish, but no longer than `LEAVE_S_MAX` once someone asked to leave."""
@@ -177,6 +196,10 @@ class Service:
             await asyncio.wait({working})
             return
         working.result()
+
+
+async def _woken(wakes: AsyncIterator[None]) -> object:
+    return await anext(wakes, _END)
 
 
 _END: object | None = object()

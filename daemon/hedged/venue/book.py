@@ -47,6 +47,11 @@ class Book:
         """When the book was opened: what happened before is in the first balance already."""
         return self.ledger.opened_at
 
+    @property
+    def odd(self) -> tuple[str, ...]:
+        """Contracts whose position the fills did not explain at the last look."""
+        return tuple(sorted(self._odd))
+
     def knows(self, key: str) -> bool:
         """Whether the event of this key is in the book."""
         return key in self._keys
@@ -70,6 +75,10 @@ class Book:
         values = (event.value for event in self.ledger.events if event.seq > cursor)
         return [value for value in values if isinstance(value, Fill | FundingPayment | Flow)]
 
+    def doubt_anew(self, symbol: str) -> None:
+        """While an order may still land, an odd position is not taken as it is."""
+        self._odd.pop(symbol, None)
+
     def doubts(
         self, instruments: Iterable[Instrument], positions: Iterable[Position], now: datetime
     ) -> Iterable[str]:
@@ -77,7 +86,7 @@ class Book:
         Every position must be what the fills make it, every contract as large as at first sight.
 
         A position that is not is doubted at once; seen so again after a minute, the book takes it as
-        it is, and the pass after that repairs the hedge.
+        it is, and that pass repairs the hedge.
         """
         held = {position.symbol: position.contracts for position in positions}
         for instrument in instruments:
@@ -95,21 +104,24 @@ class Book:
             self._pin(instrument, contracts)
         elif expected == contracts:
             self._odd.pop(key, None)
-        else:
+        elif not self._seen_twice(instrument, contracts, now):
             yield (
                 f"{contracts} contracts of {key} are held, and {expected} by all fills that were "
                 "told: another hand, ADL, a liquidation, or an answer that is late"
             )
-            self._seen_odd(instrument, contracts, now)
 
-    def _seen_odd(self, instrument: Instrument, contracts: Decimal, now: datetime) -> None:
+    def _seen_twice(self, instrument: Instrument, contracts: Decimal, now: datetime) -> bool:
+        """Whether this odd position was seen a minute ago too; then the book takes it as it is."""
         before, since = self._odd.get(instrument.symbol, (None, now))
-        if before != contracts:
+        if before != contracts or now < since:
             self._odd[instrument.symbol] = (contracts, now)
-        elif now - since >= SEEN_TWICE_AFTER:
-            log.warning("position_adopted", symbol=instrument.symbol, contracts=str(contracts))
-            self._pin(instrument, contracts)
-            del self._odd[instrument.symbol]
+            return False
+        if now - since < SEEN_TWICE_AFTER:
+            return False
+        log.warning("position_adopted", symbol=instrument.symbol, contracts=str(contracts))
+        self._pin(instrument, contracts)
+        del self._odd[instrument.symbol]
+        return True
 
     def _pin(self, instrument: Instrument, contracts: Decimal) -> None:
         """From here on the book reckons with this size and this position."""

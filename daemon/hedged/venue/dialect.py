@@ -209,5 +209,10 @@ class Dialect(Protocol):
     async def lookup(self, wire: Wire, listing: Listing, client_order_id: str) -> Outcome | None:
         """What became of an order, or None when the venue does not know it (now)."""
 
+    async def trace(
+        self, wire: Wire, listing: Listing, client_order_id: str, since: datetime
+    ) -> Outcome | None:
+        """As `lookup`, by another way: in the list of all orders that were made from *since* on."""
+
     async def cancel(self, wire: Wire, listing: Listing, client_order_id: str) -> None:
         """Take a resting order back; one that is gone is no error."""

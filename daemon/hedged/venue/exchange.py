@@ -102,10 +102,11 @@ class Exchange:
         listing = await self.listing(symbol)
         return await self.dialect.series(self.wire, listing, series, bar, after, until)
 
-    async def measure_skew(self) -> timedelta:
-        """How far the local clock is ahead of the venue's, measured every few minutes."""
+    async def measure_skew(self, *, again: bool = False) -> timedelta:
+        """How far the local clock is ahead of the venue's, measured every few minutes, or *again*."""
         now = self._clock()
-        if self._skew_at is None or now - self._skew_at >= SKEW_MEASURED_AGAIN or now < self._skew_at:
+        at = self._skew_at
+        if again or at is None or not timedelta(0) <= now - at < SKEW_MEASURED_AGAIN:
             theirs = await self.dialect.server_time(self.wire)
             answered = self._clock()
             self.skew = now + (answered - now) / 2 - theirs

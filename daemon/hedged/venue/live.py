@@ -30,6 +30,7 @@ from hedged.core.market import (
 )
 from hedged.core.metrics import Series
 from hedged.core.record import Outcome
+from hedged.core.resolution import Absence
 from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedged.venue import doubts
 from hedged.venue.accounts import Account, Names, balances_on
@@ -43,6 +44,8 @@ log = structlog.get_logger()
 
 LOOK_BACK = timedelta(minutes=15)
 """Events may be reported late; those known already are told apart by their key."""
+MADE_BEFORE = timedelta(minutes=1)
+"""By so much may the venue say that an order was made before we signed it."""
 VOUCHED_AGAIN = timedelta(hours=1)
 
 
@@ -134,6 +137,7 @@ class LiveVenue:
             funding_payments=tuple(one for one in told if isinstance(one, FundingPayment)),
             flows=tuple(one for one in told if isinstance(one, Flow)),
             doubts=(*found, *stale(self.portfolio.stated, now, self.portfolio.stated_age_max)),
+            unexplained=self.book.odd,
         )
 
     async def series(
@@ -168,8 +172,40 @@ class LiveVenue:
             raise VenueUnavailable(str(error)) from None
         return replace(found, symbol=symbol) if found else None
 
+    async def seek(self, client_order_id: str, symbol: str, since: datetime) -> Outcome | Absence:
+        """By its id, then in the list of all orders; then the position must be what fills make it."""
+        account, name = self._placed(symbol)
+        found = await self.lookup(client_order_id, symbol) or await self._trace(
+            account, name, client_order_id, since
+        )
+        if found is not None:
+            return replace(found, symbol=symbol)
+        self.book.doubt_anew(symbol)
+        now = self._clock()
+        look = await self._look(account)
+        await self._noted([look], now)
+        held = sum((one.contracts for one in look.positions if one.symbol == symbol), ZERO)
+        skew = await account.exchange.measure_skew(again=True)
+        return Absence(at=self._clock() - skew, adds_up=self.book.ledger.expected(symbol) == held)
+
+    async def cancel(self, client_order_id: str, symbol: str) -> None:
+        account, name = self._placed(symbol)
+        listing = await account.exchange.listing(name)
+        await account.exchange.dialect.cancel(account.wire, listing, client_order_id)
+
     async def close(self) -> None:
         self.book.ledger.close()
+
+    async def _trace(
+        self, account: Account, name: str, client_order_id: str, since: datetime
+    ) -> Outcome | None:
+        listing = await account.exchange.listing(name)
+        try:
+            return await account.exchange.dialect.trace(
+                account.wire, listing, client_order_id, since - MADE_BEFORE
+            )
+        except OutcomeUnknown as error:
+            raise VenueUnavailable(str(error)) from None
 
     async def _landed(self, order: Order, said: str) -> Outcome:
         """The outcome of an order whose id the venue says it has already."""

@@ -31,6 +31,7 @@ from hedged.core.market import (
 )
 from hedged.core.metrics import Series
 from hedged.core.record import Outcome
+from hedged.core.resolution import Absence
 from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedged.venue.ledger import Contract
 from hedged.venue.paper_account import BPS, PaperAccount
@@ -166,6 +167,13 @@ class PaperVenue:
 
     async def lookup(self, client_order_id: str, symbol: str) -> Outcome | None:
         return self.account.outcomes.get(client_order_id)
+
+    async def seek(self, client_order_id: str, symbol: str, since: datetime) -> Outcome | Absence:
+        found = await self.lookup(client_order_id, symbol)
+        return found or Absence(at=self.clock(), adds_up=True)
+
+    async def cancel(self, client_order_id: str, symbol: str) -> None:
+        """Nothing rests on paper."""
 
     async def close(self) -> None:
         self.account.ledger.close()

@@ -15,6 +15,7 @@ import polars as pl
 from hedged.core.market import Instrument, Quote, Side, Snapshot
 from hedged.core.metrics import Series
 from hedged.core.record import Outcome
+from hedged.core.resolution import Absence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +142,19 @@ class Venue(Protocol):
 
     async def lookup(self, client_order_id: str, symbol: str) -> Outcome | None:
         """What became of an order, or None when the venue does not know it."""
+
+    async def seek(self, client_order_id: str, symbol: str, since: datetime) -> Outcome | Absence:
+        """
+        What became of an order that was signed at *since*, looked for by every way there is.
+
+        Raises
+        ------
+        VenueUnavailable
+            When the venue does not answer, or the order is not over yet.
+        """
+
+    async def cancel(self, client_order_id: str, symbol: str) -> None:
+        """Take a resting order back; one that is gone is no error."""
 
     async def close(self) -> None:
         """Let go of files and sockets."""

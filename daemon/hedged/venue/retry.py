@@ -1,8 +1,8 @@
 """
 Reads that fail are tried again, a bounded number of times; sends never are.
 
-Enters a venue; leaves the same venue whose `observe`, `series` and `lookup` are patient. A source of
-history that is downloaded is still more so.
+Enters a venue; leaves the same venue whose `observe`, `series`, `lookup` and `seek` are patient. A
+source of history that is downloaded is still more so.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tenacity.wait import wait_exponential
 from hedged.core.market import Snapshot
 from hedged.core.metrics import Series
 from hedged.core.record import Outcome
+from hedged.core.resolution import Absence
 from hedged.errors import VenueUnavailable
 from hedged.history.keeper import Source
 from hedged.venue.protocol import Order, Venue
@@ -51,8 +52,14 @@ class PatientVenue:
     async def lookup(self, client_order_id: str, symbol: str) -> Outcome | None:
         return await self._patiently(lambda: self.venue.lookup(client_order_id, symbol))
 
+    async def seek(self, client_order_id: str, symbol: str, since: datetime) -> Outcome | Absence:
+        return await self._patiently(lambda: self.venue.seek(client_order_id, symbol, since))
+
     async def send(self, order: Order) -> Outcome:
         return await self.venue.send(order)
+
+    async def cancel(self, client_order_id: str, symbol: str) -> None:
+        await self.venue.cancel(client_order_id, symbol)
 
     async def close(self) -> None:
         await self.venue.close()

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -93,8 +93,12 @@ class Answered(Exception):
 class Permit(Protocol):
     """Who knows which orders may be sent."""
 
-    def __call__(self, client_order_id: str) -> bool:
-        """Whether the journal holds the intent of this id, and its mode may send."""
+    def __call__(self, client_order_id: str, signed_at: datetime) -> bool:
+        """
+        Whether the order of this id may be sent, now, for the first and only time.
+
+        *signed_at* is that instant on the venue's clock; a yes is on disk before it is returned.
+        """
 
 
 class Wire:
@@ -169,11 +173,9 @@ class Wire:
         OutcomeUnknown
             When nobody knows whether the order landed.
         """
-        if self._permit is None or not self._permit(client_order_id):
-            raise VenueRefused(f"{client_order_id} may not be sent: no intent of it is in the journal")
         entry = self._entry(endpoint)
         try:
-            return await self._ask(entry, params, order=True)
+            return await self._ask(entry, params, order=True, client_order_id=client_order_id)
         except _NotAsked as error:
             raise VenueRefused(str(error)) from None
         except VenueUnavailable as error:
@@ -212,7 +214,10 @@ class Wire:
             await self._exchange.close()
             await http.close()
 
-    async def _ask(self, entry: Any, params: Mapping[str, Any], *, order: bool) -> Any:
+    async def _ask(
+        self, entry: Any, params: Mapping[str, Any], *, order: bool, client_order_id: str | None = None
+    ) -> Any:
+        """One request. That of a new order has a *client_order_id*, claimed when nothing else waits."""
         await self._open()
         budget = self._budget(self._host(entry))
         weight = self._weight(entry, params)
@@ -222,10 +227,20 @@ class Wire:
             raise _NotAsked(str(error)) from None
         self.requests += 1
         async with self._at_once:
+            if client_order_id is not None:
+                self._claim(client_order_id)
             with _boundary(self._named(entry)):
                 return await self._exchange.request(
                     entry.path, entry.api, entry.method, dict(params), entry.config
                 )
+
+    def _claim(self, client_order_id: str) -> None:
+        """From here on the order may have been sent, and it never is again."""
+        ahead = timedelta(milliseconds=self._exchange.options["timeDifference"])
+        if self._permit is None or not self._permit(client_order_id, self.now() - ahead):
+            raise VenueRefused(
+                f"{client_order_id} may not be sent: no intent of it is in the journal, or it was sent"
+            )
 
     async def _open(self) -> None:
         """A session of our own: ccxt's would follow redirects, and can't be addressed to loopback."""

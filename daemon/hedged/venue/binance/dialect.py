@@ -225,6 +225,24 @@ class Binance:
             raise VenueUnavailable(f"order {client_order_id}: {error}") from None
         return translate.outcome_of(answer, listing, client_order_id)
 
+    async def trace(
+        self, wire: Wire, listing: Listing, client_order_id: str, since: datetime
+    ) -> Outcome | None:
+        asked = {"symbol": listing.market_id, "limit": PAGE}
+        place: dict[str, Any] = {"startTime": milliseconds(since)}
+        while True:
+            try:
+                answer = await wire.find("fapiPrivateGetAllOrders", {**asked, **place})
+            except Answered as error:
+                raise VenueUnavailable(f"order {client_order_id}: {error}") from None
+            rows = rows_of(answer, "allOrders")
+            for row in rows:
+                if row.get("clientOrderId") == client_order_id:
+                    return translate.outcome_of(row, listing, client_order_id)
+            if len(rows) < PAGE:
+                return None
+            place = {"orderId": whole(rows[-1], "orderId", "allOrders") + 1}
+
     async def cancel(self, wire: Wire, listing: Listing, client_order_id: str) -> None:
         asked = {"symbol": listing.market_id, "origClientOrderId": client_order_id}
         try:

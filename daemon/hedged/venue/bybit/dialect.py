@@ -224,6 +224,15 @@ class Bybit:
                 return translate.outcome_of(row, listing, client_order_id)
         return None
 
+    async def trace(
+        self, wire: Wire, listing: Listing, client_order_id: str, since: datetime
+    ) -> Outcome | None:
+        asked = {**_named(listing), "startTime": milliseconds(since), "limit": ORDERS_PAGE}
+        async for row in _paged(wire, ORDERS_PAST, asked):
+            if row.get("orderLinkId") == client_order_id:
+                return translate.outcome_of(row, listing, client_order_id)
+        return None
+
     async def cancel(self, wire: Wire, listing: Listing, client_order_id: str) -> None:
         try:
             await wire.change(
