@@ -17,8 +17,9 @@ demo: $(READY)  ## run the whole cycle on paper over shipped real history, offli
 test: lint  ## lint, types, import contracts, and the whole test suite
 	$(BIN)/pytest -q
 
-test-long: $(READY)  ## the long campaigns; see tests/README.md for the last figures
-	$(BIN)/pytest -q -m long --run-long
+test-long: $(READY)  ## the long campaigns, or a shard of one (PART, SEED0, COUNT); see tests/README.md for the last figures
+	$(if $(PART),PYTHONPATH=tests $(BIN)/python -m campaign $(PART) \
+		$(if $(SEED0),--seed0 $(SEED0)) $(if $(COUNT),--count $(COUNT)),$(BIN)/pytest -q -m long --run-long)
 
 lint: $(READY)  ## style, types and import contracts
 	$(BIN)/ruff format --check --quiet daemon tests

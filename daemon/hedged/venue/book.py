@@ -14,7 +14,10 @@ from decimal import Decimal
 import structlog
 
 from hedged.core.market import ZERO, Fill, Flow, FundingPayment, Instrument, Position
-from hedged.venue.ledger import Contract, Ledger
+from hedged.core.record import Outcome
+from hedged.errors import VenueUnavailable
+from hedged.venue.ledger import Contract, Kind, Ledger, Value
+from hedged.venue.tally import Tally
 
 log = structlog.get_logger()
 
@@ -29,8 +32,15 @@ class Book:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._keys = {event.key for event in ledger.events}
         self._odd: dict[str, tuple[Decimal, datetime]] = {}
+        self._read()
+
+    def _read(self) -> None:
+        """What the events come to, from the first on."""
+        self._keys = {event.key for event in self.ledger.events}
+        self._tally = Tally()
+        for event in self.ledger.events:
+            self._tally.add(event.value)
 
     @property
     def cursor(self) -> int:
@@ -60,15 +70,33 @@ class Book:
         """Put new events into the book, by time; `close_page` makes them last."""
         for key, value in sorted(told, key=lambda one: (one[1].at, one[0])):
             if key not in self._keys:
-                self._keys.add(key)
                 self._stage(key, value)
 
     def close_page(self, until: datetime) -> None:
         """Commit all that was added, told up to *until* by the venues' clock."""
         try:
             self.ledger.commit(max(until, self.ledger.advanced_to or until))
-        finally:
-            self._keys = {event.key for event in self.ledger.events}
+        except VenueUnavailable:
+            self._read()  # what was added is gone
+            raise
+
+    def owe(self, outcome: Outcome) -> None:
+        """
+        Keep at once that an order filled so much, whose fills are told later.
+
+        Raises
+        ------
+        VenueUnavailable
+            When the disk refuses.
+        """
+        key, until = f"outcome {outcome.client_order_id}", self.ledger.advanced_to
+        if outcome.filled and until is not None and key not in self._keys:
+            self._keep("outcome", key, outcome)
+            self.close_page(until)
+
+    def expected(self, symbol: str) -> Decimal | None:
+        """What must be held, see `Tally.expected`."""
+        return self._tally.expected(symbol)
 
     def after(self, cursor: int) -> list[Told]:
         """The events after *cursor*."""
@@ -94,7 +122,7 @@ class Book:
 
     def _doubt(self, instrument: Instrument, contracts: Decimal, now: datetime) -> Iterable[str]:
         key, size = instrument.symbol, instrument.contract_multiplier
-        expected, pinned = self.ledger.expected(key), self.ledger.multipliers().get(key, size)
+        expected, pinned = self.expected(key), self._tally.multipliers.get(key, size)
         if pinned != size:
             yield (
                 f"{key} was {pinned} a contract and is {size} now; close the hedge by hand, and give "
@@ -131,12 +159,17 @@ class Book:
             contract_multiplier=instrument.contract_multiplier,
             held=contracts,
         )
-        self.ledger.stage("contract", f"contract {instrument.symbol} {pins + 1}", pinned)
+        self._keep("contract", f"contract {instrument.symbol} {pins + 1}", pinned)
 
     def _stage(self, key: str, value: Told) -> None:
         if isinstance(value, Fill):
-            self.ledger.stage("fill", key, value)
+            self._keep("fill", key, value)
         elif isinstance(value, FundingPayment):
-            self.ledger.stage("funding", key, value)
+            self._keep("funding", key, value)
         else:
-            self.ledger.stage("flow", key, value)
+            self._keep("flow", key, value)
+
+    def _keep(self, kind: Kind, key: str, value: Value) -> None:
+        self.ledger.stage(kind, key, value)
+        self._keys.add(key)
+        self._tally.add(value)

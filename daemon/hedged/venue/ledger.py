@@ -93,16 +93,6 @@ class Ledger:
         made = (event.value for event in self.events if isinstance(event.value, Contract))
         return {contract.symbol: contract.contract_multiplier for contract in made}
 
-    def expected(self, symbol: str) -> Decimal | None:
-        """What should be held by the book: what was, and the fills since; None if never seen."""
-        held: Decimal | None = None
-        for event in self.events:
-            if isinstance(event.value, Contract) and event.value.symbol == symbol:
-                held = event.value.held
-            elif isinstance(event.value, Fill) and event.value.symbol == symbol and held is not None:
-                held += event.value.signed_contracts
-        return held
-
     def symbols(self) -> set[str]:
         """Every instrument that was ever traded."""
         return {event.value.symbol for event in self.events if isinstance(event.value, Fill)}

@@ -159,9 +159,11 @@ class LiveVenue:
         try:
             outcome = await account.exchange.dialect.send(account.wire, listing, plain)
         except Landed as error:
-            found = await self._landed(order, str(error))
-            return replace(found, symbol=order.symbol)
-        return replace(outcome, symbol=order.symbol)
+            outcome = await self._landed(order, str(error))
+        try:
+            return self._noted_outcome(replace(outcome, symbol=order.symbol))
+        except VenueUnavailable as error:
+            raise OutcomeUnknown(str(error)) from None
 
     async def lookup(self, client_order_id: str, symbol: str) -> Outcome | None:
         account, name = self._placed(symbol)
@@ -179,14 +181,14 @@ class LiveVenue:
             account, name, client_order_id, since
         )
         if found is not None:
-            return replace(found, symbol=symbol)
+            return self._noted_outcome(replace(found, symbol=symbol))
         self.book.doubt_anew(symbol)
         now = self._clock()
         look = await self._look(account)
         await self._noted([look], now)
         held = sum((one.contracts for one in look.positions if one.symbol == symbol), ZERO)
         skew = await account.exchange.measure_skew(again=True)
-        return Absence(at=self._clock() - skew, adds_up=self.book.ledger.expected(symbol) == held)
+        return Absence(at=self._clock() - skew, adds_up=self.book.expected(symbol) == held)
 
     async def cancel(self, client_order_id: str, symbol: str) -> None:
         account, name = self._placed(symbol)
@@ -195,6 +197,11 @@ class LiveVenue:
 
     async def close(self) -> None:
         self.book.ledger.close()
+
+    def _noted_outcome(self, outcome: Outcome) -> Outcome:
+        """Until its fills are told, a position is only believed if it has them in it."""
+        self.book.owe(outcome)
+        return outcome
 
     async def _trace(
         self, account: Account, name: str, client_order_id: str, since: datetime

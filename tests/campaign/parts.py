@@ -1,0 +1,29 @@
+"""
+The long campaigns by name: what each counts, how many seeds it is to have, and how a shard is run.
+
+A part's function takes the first seed and a count; a figure called ``violations`` must be 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from campaign import unknown
+from campaign.results import Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A campaign; *goal* seeds are what its figures stand on."""
+
+    what: str
+    goal: int
+    run: Callable[[int, int], Figures]
+
+
+PARTS: dict[str, Part] = {
+    "unknown": Part(
+        "orders of unknown outcome through the resolver, tails to 300 s", 1_000_000, unknown.run
+    ),
+}
