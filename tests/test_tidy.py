@@ -73,6 +73,8 @@ TESTED_BY = {
     "venue/bybit/*": "tests/venue/test_bybit.py and tests/venue/test_conformance.py",
     "venue/paper_account.py": "tests/venue/test_paper.py",
     "venue/protocol.py": "protocols only",
+    "wiring/orphans.py": "tests/test_legs.py",
+    "wiring/words.py": "tests/test_legs.py",
     "wiring/*": "tests/test_wiring.py",
 }
 

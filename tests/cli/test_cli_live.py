@@ -74,6 +74,67 @@ def test_the_target_is_reached_and_a_second_run_sends_nothing(
     assert exchange.orders() == 1
 
 
+def test_every_command_tells_what_words_mean_and_trades_that(
+    tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (('symbol = "BTC/USDT:USDT"', 'symbol = "BTC perpetual"'),)
+    file, means = settings(tmp_path, exchange, changed=words), "BTC/USDT:USDT on " + exchange.name
+    shown, listed, checked, planned, ran = (
+        hedged(monkeypatch, *args, "-c", file)
+        for args in (
+            ("config", "show"),
+            ("config", "show", "--json"),
+            ("check", "--json"),
+            ("plan",),
+            ("run", "--once", "--live", "--json"),
+        )
+    )
+
+    assert [one.code for one in (shown, listed, checked, planned, ran)] == [0] * 5, ran.err
+    key = "hedge.legs.0.symbol"
+    assert f"{key} means {means}" in shown.out
+    (line,) = (one for one in listed.json if one["key"] == key)
+    assert (line["value"], line["means"]) == ("BTC perpetual", [means])
+    assert {one["what"]: one["said"] for one in checked.json}[key] == f"BTC perpetual is {means}"
+    assert f"BTC perpetual is {means}." in planned.out
+    assert {order["symbol"] for order in ran.json[0]["record"]["outcomes"]} == {"BTC/USDT:USDT"}
+    assert exchange.orders() > 0
+
+
+def test_words_that_mean_nothing_stop_every_command_before_it_begins(
+    tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (('symbol = "BTC/USDT:USDT"', 'symbol = "BTC weekly perpetual"'),)
+    file = settings(tmp_path, exchange, changed=words)
+    shown, checked, planned, ran = (
+        hedged(monkeypatch, *args, "-c", file)
+        for args in (("config", "show"), ("check",), ("plan",), ("run", "--once", "--live"))
+    )
+
+    assert shown.code == 0
+    assert "hedge.legs.0.symbol means not known" in shown.out
+    assert (checked.code, planned.code, ran.code) == (exits.VERIFY, exits.SETTINGS, exits.SETTINGS)
+    for one in (planned, ran):
+        assert "hedge.legs.0.symbol: 'BTC weekly perpetual'" in one.err
+    assert not (tmp_path / "state").exists()
+
+
+def test_an_index_of_bitcoin_against_others_is_refused_by_every_command(
+    tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leg = (("BTC/USDT:USDT", "BTCDOM/USDT:USDT"),)
+    file = settings(tmp_path, exchange, changed=leg)
+    checked, planned, ran = (
+        hedged(monkeypatch, *args, "-c", file)
+        for args in (("check",), ("plan",), ("run", "--once", "--live"))
+    )
+
+    assert (checked.code, planned.code, ran.code) == (exits.VERIFY, exits.SETTINGS, exits.SETTINGS)
+    for one in (planned, ran):
+        assert "BTCDOM can't be the only leg" in one.err
+    assert "BTCDOM can't be" in " ".join(checked.out.split())
+
+
 def test_a_plan_sends_nothing_and_writes_nothing(
     tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,21 @@ TESTS = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Running:
-    """The process, and its door for tests."""
+    """The process, and its door for tests; *door* is the name of a venue beside the first."""
 
     name: str
     url: str
+    door: str = ""
+
+    def beside(self, door: str) -> Running:
+        """The venue of that name in the same process."""
+        return replace(self, name=door, door=door)
 
     def control(self, action: str, **asked: Any) -> Any:
         """What `exchange.control.Control` answers."""
+        door = f"{self.door}/" if self.door else ""
         request = urllib.request.Request(
-            f"{self.url}/_control/{action}", data=json.dumps(asked).encode(),
+            f"{self.url}/_control/{door}{action}", data=json.dumps(asked).encode(),
             headers={"Content-Type": "application/json"}, method="POST",
         )  # fmt: skip
         with urllib.request.urlopen(request, timeout=10) as reply:

@@ -1,6 +1,8 @@
 """
-A venue on a socket of 127.0.0.1: ``/{original host}/{path}``, and ``/_control/{action}`` beside it.
+Venues on a socket of 127.0.0.1: ``/{original host}/{path}``, and ``/_control/{action}`` beside it.
 
+Several share the socket as they share the world: the host tells whose an address is, and the key
+whose account, where two are of one venue. ``/_control/{name}/{action}`` is of the one so called.
 Faults of transport are real here: a reset is a reset, a cut body has its full Content-Length.
 """
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -21,18 +24,24 @@ from exchange.wire import Call, Delivery, Reply
 
 LINGER_NOT = struct.pack("ii", 1, 0)
 GONE_CHECK_S = 0.02
+KEY_HEADERS = ("x-mbx-apikey", "x-bapi-api-key")
 
 
 class Server:
-    """``async with Server(venue) as server:`` answers at `url` until the end."""
+    """``async with Server(venue) as server:`` answers at `url` until the end, *beside* it others."""
 
-    def __init__(self, venue: Venue, *, port: int = 0) -> None:
+    def __init__(
+        self, venue: Venue, *, port: int = 0, beside: Mapping[str, Venue] | None = None
+    ) -> None:
         self.venue = venue
         self.port = port
         self._stopped = asyncio.Event()
         self._control = Control(venue)
+        self._controls = {name: Control(other) for name, other in (beside or {}).items()}
+        self._all = (venue, *(beside or {}).values())
         app = web.Application(client_max_size=1 << 20)
         app.router.add_route("*", "/_control/{action}", self._controlled)
+        app.router.add_route("*", "/_control/{name}/{action}", self._controlled)
         app.router.add_route("*", "/{host}/{path:.*}", self._asked)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
 
@@ -72,13 +81,21 @@ class Server:
             headers={name.lower(): text for name, text in request.headers.items()},
             body=await request.read(),
         )
-        return await self._deliver(request, await self.venue.respond(call))
+        return await self._deliver(request, await self._asked_of(call).respond(call))
+
+    def _asked_of(self, call: Call) -> Venue:
+        """The venue at the host of *call*; of two there the one that knows its key, else the first."""
+        there = [one for one in self._all if one.engine.rules.venue in call.host] or [self.venue]
+        key = next((call.headers[name] for name in KEY_HEADERS if name in call.headers), None)
+        return next((one for one in there if key in one.dialect.keys), there[0])
 
     async def _controlled(self, request: web.Request) -> web.StreamResponse:
         body = await request.json() if request.can_read_body else {}
         asked = {**request.query, **body}
+        name = request.match_info.get("name")
         try:
-            return web.json_response(await self._control.do(request.match_info["action"], asked))
+            control = self._controls[name] if name else self._control
+            return web.json_response(await control.do(request.match_info["action"], asked))
         except Exception as error:  # noqa: BLE001
             return web.json_response({"error": repr(error)}, status=400)
 

@@ -15,10 +15,10 @@ import pytest
 
 from exchange.clients import CLASSES, OPTIONS
 from exchange.faults import fault
-from exchange.opening import binance_venue
+from exchange.opening import binance_venue, bybit_venue
 from exchange.server import Server
 from exchange.session import Redirect
-from exchange.venue import KEY, SECRET
+from exchange.venue import KEY, SECRET, Key
 
 TESTS = Path(__file__).parent.parent
 SYMBOL = {"binance": "BTCUSDT", "bybit": "BTCUSDT"}
@@ -57,6 +57,32 @@ async def test_the_connection_breaks_as_told(name: str, error: type[Exception]) 
         with pytest.raises(error) as caught:
             await body(session, f"{server.url}/fapi.binance.com/fapi/v1/exchangeInfo")
         assert type(caught.value).__name__ in (error.__name__, "ClientConnectionResetError")
+
+
+async def test_two_venues_and_two_accounts_of_one_share_an_address() -> None:
+    first, second = binance_venue(), binance_venue(keys=(Key(name="second-key"),))
+    bybit = bybit_venue()
+    beside = {"second": second, "bybit": bybit}
+    asked = {
+        "fapi.binance.com/fapi/v1/time": ({}, first),
+        "api.binance.com/api/v3/time": ({"X-MBX-APIKEY": "second-key"}, second),
+        "dapi.binance.com/dapi/v1/time": ({"X-MBX-APIKEY": "nobodys-key"}, first),
+        "api.bybit.com/v5/market/time": ({"X-BAPI-API-KEY": KEY}, bybit),
+    }
+    async with Server(first, beside=beside) as server, aiohttp.ClientSession() as session:
+        for path, (headers, venue) in asked.items():
+            async with session.get(f"{server.url}/{path}", headers=headers) as answer:
+                await answer.text()
+            assert venue.recorder.all[-1].call.place == path
+        for door, venue in {"": first, "second/": second, "bybit/": bybit}.items():
+            coins = {"coin": "BTC", "amount": "2"}
+            async with session.post(f"{server.url}/_control/{door}holding", json=coins) as answer:
+                assert await answer.json() == {}
+            assert venue.engine.state.spot["BTC"] == 2
+        async with session.post(f"{server.url}/_control/nobody/state") as answer:
+            assert "error" in await answer.json()
+
+    assert [len(venue.recorder.all) for venue in (first, second, bybit)] == [2, 1, 1]
 
 
 async def body(session: aiohttp.ClientSession, url: str) -> str:

@@ -55,7 +55,9 @@ class Meter:
 
 
 class Dialect(Protocol):
-    """A venue's language."""
+    """A venue's language, and the *keys* it knows by their names."""
+
+    keys: dict[str, Key]
 
     def answer(self, call: Call, engine: Engine, *, late: bool = False) -> Reply:
         """Do what *call* asks; *late* skips the check of its timestamp."""

@@ -99,6 +99,16 @@ def quiet_of(day: int, **changed: Any) -> CycleRecord:
     return record
 
 
+def test_every_portfolio_that_was_recorded_or_traded_for_is_known(journal: Journal) -> None:
+    assert journal.portfolios() == []
+    journal.append(record_of(portfolio="second"), policy(portfolio="second"))
+    journal.append(record_of(), policy())
+    journal.open_intent(policy(), review_tick(), SELL)
+    journal.open_intent(policy(portfolio="cut off"), review_tick(), SELL)
+
+    assert journal.portfolios() == ["cut off", "main", "second"]
+
+
 def outcome_of(client_order_id: str, **changed: Any) -> Outcome:
     plain = Outcome(
         client_order_id=client_order_id,

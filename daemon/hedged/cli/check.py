@@ -31,10 +31,10 @@ from hedged.settings.model import Settings
 from hedged.settings.policies import policy_of
 from hedged.venue.replay import ReplayMarket
 from hedged.wiring import (
-    build,
     check_served,
     journal_path,
     price_symbol,
+    put_together,
     recorded_market,
     recorded_signal,
     stated_holdings,
@@ -157,8 +157,12 @@ def _prices(settings: Settings, policy: Policy, market: ReplayMarket) -> Iterato
 
 def _accounts(settings: Settings) -> str:
     """Put everything together as `plan` would, and let go of it."""
-    daemon = build(settings, read_only=True)
-    asyncio.run(daemon.close())
+
+    async def work() -> None:
+        daemon = await put_together(settings, read_only=True)
+        await daemon.close()
+
+    asyncio.run(work())
     names = sorted({portfolio.account for portfolio in settings.portfolio})
     return f"{', '.join(names)}: the accounts fit the settings"
 

@@ -20,8 +20,9 @@ from hedged.venue.accounts import Account
 from hedged.venue.exchange import Exchange
 from hedged.venue.protocol import Venue
 from hedged.wiring.daemon import wall_clock
-from hedged.wiring.live import Lines, check_exchange_serves, live_venues
+from hedged.wiring.live import Lines, check_exchange_serves, check_legs, live_venues
 from hedged.wiring.live_paper import live_paper_venues
+from hedged.wiring.words import understood_at
 
 SLOW = timedelta(seconds=2)
 
@@ -39,11 +40,20 @@ def exchange_findings(settings: Settings) -> list[Finding]:
     return asyncio.run(work())
 
 
-async def _found(settings: Settings, lines: Lines) -> AsyncIterator[Finding]:
-    exchange = lines.exchange(settings.venue.kind)
+async def _found(written: Settings, lines: Lines) -> AsyncIterator[Finding]:
+    exchange = lines.exchange(written.venue.kind)
+    try:
+        found = await understood_at(written, lines.exchange, wall_clock)
+    except HedgedError as error:
+        yield Finding(what="words", result="FAILED", said=str(error))
+        return
+    for key, said in dict.fromkeys((one.words.key, str(one)) for one in found.meanings):
+        yield Finding(what=key, result="ok", said=said)
+    settings = found.settings
     for portfolio in settings.portfolio:
         policy = policy_of(settings, portfolio)
         try:
+            check_legs(policy)
             check_exchange_serves(policy, exchange)
             said = f"{len(policy.rules)} rules, {exchange.name} serves what they name"
             yield Finding(what=f"rules of {policy.portfolio}", result="ok", said=said)

@@ -7,6 +7,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import structlog
+from rich.markup import escape
+
 from hedged import logs
 from hedged.cli import exits
 from hedged.cli.explain import print_record
@@ -18,7 +21,9 @@ from hedged.service.ticks import Schedule
 from hedged.service.wakes import from_history, from_wall
 from hedged.settings.load import Loaded
 from hedged.settings.show import secrets_of
-from hedged.wiring import Daemon, build, check_live
+from hedged.wiring import Daemon, check_live, put_together
+
+log = structlog.get_logger()
 
 
 def run_daemon(config: list[Path], *, once: bool, live: bool, json: bool) -> None:
@@ -29,7 +34,8 @@ def run_daemon(config: list[Path], *, once: bool, live: bool, json: bool) -> Non
     records: list[CycleRecord] = []
 
     async def work() -> tuple[Daemon, Service]:
-        daemon = build(loaded.settings)
+        daemon = await put_together(loaded.settings)
+        _tell_meanings(daemon)
         schedule = Schedule(loaded.settings.schedule)
         service = Service(daemon, schedule, records.append if once else _quiet)
         try:
@@ -68,19 +74,23 @@ def show_plan(config: list[Path], *, json: bool) -> None:
     loaded = settings_of(config)
     start_logs(loaded)
 
-    async def work() -> list[tuple[CycleRecord, Policy]]:
-        daemon = build(loaded.settings, read_only=True)
+    async def work() -> tuple[Daemon, list[tuple[CycleRecord, Policy]]]:
+        daemon = await put_together(loaded.settings, read_only=True)
+        _tell_meanings(daemon)
         schedule = Schedule(loaded.settings.schedule)
         try:
             _to_next_tick(daemon, schedule)
-            return [(await _imagined(shell, schedule), shell.policy) for shell in daemon.shells]
+            imagined = [(await _imagined(shell, schedule), shell.policy) for shell in daemon.shells]
+            return daemon, imagined
         finally:
             await daemon.close()
 
-    imagined = asyncio.run(work())
+    daemon, imagined = asyncio.run(work())
     if json:
         print_json([{"cycle_id": record.cycle_id, "record": record} for record, _ in imagined])
         return
+    for meaning in dict.fromkeys(map(str, daemon.meanings)):
+        console().print(escape(meaning) + ".")
     for record, policy in imagined:
         console().print("[bold]A plan only: nothing was sent, nothing was written.[/]")
         print_record(record, policy, None)
@@ -94,6 +104,12 @@ async def _imagined(shell: Shell, schedule: Schedule) -> CycleRecord:
     inputs = await observe(tick, shell, ())
     thought = deliberate(inputs, shell.policy)
     return record_of(inputs, thought, (), policy=shell.policy, mode=shell.mode, approved_by="nobody")
+
+
+def _tell_meanings(daemon: Daemon) -> None:
+    """The symbols that stand for words in the settings, in the log."""
+    for one in daemon.meanings:
+        log.info("words_understood", key=one.words.key, words=one.words.text, symbol=one.symbol)
 
 
 def _policy(daemon: Daemon, record: CycleRecord) -> Policy:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Self
 
 import msgspec
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, union, update
 
 from hedged.core.gate import Restriction, Usage
 from hedged.core.market import ZERO
@@ -201,6 +201,12 @@ class Journal:
             query = query if value is None else query.filter_by(**{name: value})
         with guarded(self.path), self.engine.connect() as connection:
             return list(connection.execute(query).scalars())
+
+    def portfolios(self) -> list[str]:
+        """Every portfolio that has a record or an intent, by name."""
+        query = union(select(schema.record.c.portfolio), select(schema.intent.c.portfolio))
+        with guarded(self.path), self.engine.connect() as connection:
+            return sorted(connection.execute(query).scalars())
 
     def latest(self, portfolio: str, kind: str | None = None) -> CycleRecord | None:
         """The last record of *portfolio*, or its last review."""

@@ -14,6 +14,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 _DURATION = re.compile(r"^(\d+)(s|m|h|d|w)$")
+_SYMBOL = r"^[A-Z0-9]+/[A-Z0-9]+:[A-Z0-9]+(-\d{6})?$"
+_WORDS = r"^[A-Za-z0-9]+( +[A-Za-z0-9-]+)+$"
 _DATED = re.compile(r"-(\d\d)(\d\d)(\d\d)$")
 DELIVERY_HOUR = 8
 DURATION_S_MAX = 10 * 366 * 86400
@@ -68,6 +70,17 @@ def _delivered(symbol: str) -> str:
     return symbol
 
 
+def is_words(text: str) -> bool:
+    """Whether a contract is named by words; a symbol has a slash, and words have none."""
+    return "/" not in text
+
+
+def _named(text: str) -> str:
+    if not re.fullmatch(_WORDS if is_words(text) else _SYMBOL, text):
+        raise ValueError("write a symbol such as 'BTC/USDT:USDT', or words such as 'BTC perpetual'")
+    return text if is_words(text) else _delivered(text)
+
+
 # The validator comes last, or pydantic leaves the bounds out of the JSON schema.
 NUMBER = BeforeValidator(no_bool)
 Positive = Annotated[Decimal, Field(gt=0), NUMBER]
@@ -79,9 +92,11 @@ Instant = Annotated[datetime, AfterValidator(utc)]
 # Lower case: an environment variable names an account without regard to case.
 AccountName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-Symbol = Annotated[
-    str, Field(pattern=r"^[A-Z0-9]+/[A-Z0-9]+:[A-Z0-9]+(-\d{6})?$"), AfterValidator(_delivered)
+Symbol = Annotated[str, Field(pattern=_SYMBOL), AfterValidator(_delivered)]
+Contract = Annotated[
+    str, Field(json_schema_extra={"pattern": f"{_SYMBOL}|{_WORDS}"}), AfterValidator(_named)
 ]
+"""A symbol, or words that an exchange is asked about."""
 Asset = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,20}$")]
 
 

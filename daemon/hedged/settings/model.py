@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hedged.core.rules import parse
-from hedged.settings.kinds import AccountName
+from hedged.settings.kinds import AccountName, is_words
 from hedged.settings.sections import (
     Beta,
     ExposureSection,
@@ -23,6 +23,7 @@ from hedged.settings.sections import (
     Signal,
 )
 from hedged.settings.venues import Account, Instrument, Paper, Venue
+from hedged.settings.words import words_of
 
 
 class Settings(BaseSettings):
@@ -48,9 +49,15 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        self.check_whole()
+        return self
+
+    def check_whole(self) -> None:
+        """What must fit together across the tables. Raises `ValueError` with all that does not."""
         faults: list[str] = []
         for check in (
             _unique_names,
+            _nothing_to_look_up,
             _mode_possible,
             _known_accounts,
             _legs_listed,
@@ -65,7 +72,6 @@ class Settings(BaseSettings):
                 faults.append(str(error))
         if faults:
             raise ValueError("\n".join(dict.fromkeys(faults)))
-        return self
 
     def hedge_of(self, portfolio: Portfolio) -> Hedge:
         """The portfolio's own hedge, or the common one."""
@@ -121,13 +127,26 @@ def _mode_possible(settings: Settings) -> None:
                 )
 
 
+def _nothing_to_look_up(settings: Settings) -> None:
+    """Words are looked up in what an exchange lists, and recorded history lists nothing."""
+    found = words_of(settings) if settings.venue.recorded else ()
+    if found:
+        raise ValueError(
+            "\n".join(
+                f"{one.key} is {one.text!r}, and recorded history lists nothing to look words up in; "
+                "write the symbol, such as 'BTC/USDT:USDT'"
+                for one in found
+            )
+        )
+
+
 def _legs_listed(settings: Settings) -> None:
     if not settings.venue.recorded:
         return  # the exchange lists them
     listed = {instrument.symbol for instrument in settings.instrument}
     for portfolio in settings.portfolio:
         for leg in settings.hedge_of(portfolio).legs:
-            if leg.symbol not in listed:
+            if not is_words(leg.symbol) and leg.symbol not in listed:
                 raise ValueError(f"leg {leg.symbol} of {portfolio.name} has no [[instrument]]")
 
 
@@ -158,13 +177,15 @@ def _one_currency(settings: Settings) -> None:
     for portfolio in settings.portfolio:
         numeraire = portfolio.numeraire
         for leg in settings.hedge_of(portfolio).legs:
-            if currencies(leg.symbol)[1:] != (numeraire, numeraire):
+            if not is_words(leg.symbol) and currencies(leg.symbol)[1:] != (numeraire, numeraire):
                 raise ValueError(
                     f"leg {leg.symbol} of {portfolio.name} is not in its numeraire {numeraire}"
                 )
         for holding in portfolio.holding:
             symbol = holding.price_symbol
-            if symbol and currencies(symbol)[:2] != (holding.asset, numeraire):
+            if symbol is None or is_words(symbol):
+                continue
+            if currencies(symbol)[:2] != (holding.asset, numeraire):
                 raise ValueError(f"price_symbol {symbol} does not price {holding.asset} in {numeraire}")
 
 

@@ -15,12 +15,27 @@ from hedged.core.record import Policy
 from hedged.core.rules import Action, Rule
 from hedged.core.sizing import HedgeLeg
 from hedged.core.target import RatioPolicy
+from hedged.errors import SettingsError
 from hedged.settings import kinds, sections, venues
 from hedged.settings.model import Settings, currencies
+from hedged.settings.words import words_of
 
 
 def policy_of(settings: Settings, portfolio: sections.Portfolio) -> Policy:
-    """All that a decision for *portfolio* depends on."""
+    """
+    All that a decision for *portfolio* depends on; its contracts go by their symbols.
+
+    Raises
+    ------
+    SettingsError
+        When the settings name one by words: what they mean is to be looked up before.
+    """
+    for one in words_of(settings):
+        if one.portfolio == portfolio.name:
+            raise SettingsError(
+                f"{one.key} is {one.text!r}, and words are looked up at an exchange only; write the "
+                f"symbol, which `hedged market instruments {one.text!r}` tells"
+            )
     hedge = settings.hedge_of(portfolio)
     return Policy(
         portfolio=portfolio.name,

@@ -29,6 +29,7 @@ from hedged.settings.kinds import (
     NUMBER,
     AccountName,
     Asset,
+    Contract,
     Duration,
     Name,
     NotNegative,
@@ -161,7 +162,7 @@ class BasketSection(Section):
 
 
 class Signal(Section):
-    symbol: Symbol | None = Field(
+    symbol: Contract | None = Field(
         None, description="whose bars the rules speak of; default: the leg of largest weight"
     )
     bar: str = "1d"
@@ -192,7 +193,9 @@ class Signal(Section):
 
 
 class Leg(Section):
-    symbol: Symbol
+    symbol: Contract = Field(
+        description="BTC/USDT:USDT, or on an exchange words such as 'BTC perpetual'"
+    )
     weight: NotNegative = Field(Decimal(1), description="share of the hedge; 0 closes the leg")
     account: AccountName | None = Field(
         None, description="the account it is traded on; default: the portfolio's"
@@ -275,7 +278,7 @@ class Rule(Section):
 class HoldingSection(Section):
     asset: Asset
     quantity: NotNegative
-    price_symbol: Symbol | None = Field(
+    price_symbol: Contract | None = Field(
         None, description="where its price is found; default: ASSET/NUMERAIRE:NUMERAIRE"
     )
 

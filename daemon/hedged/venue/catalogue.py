@@ -94,19 +94,21 @@ def resolve(
     raise SettingsError(_missing(asked, listings, found, now))
 
 
-def refuse_only_leg(legs: Iterable[Listing]) -> None:
+def refuse_only_leg(bases: Iterable[str]) -> None:
     """
     Refuse a hedge of nothing but a relative index, such as BTCDOM; beside other legs it may stand.
+
+    *bases* are what the contracts with a weight are of.
 
     Raises
     ------
     SettingsError
         Naming it and the reason.
     """
-    bases = [leg.instrument.base for leg in legs]
-    if bases and all(base in RELATIVE for base in bases):
+    found = list(bases)
+    if found and all(base in RELATIVE for base in found):
         raise SettingsError(
-            f"{bases[0]} can't be the only leg of a hedge: {RELATIVE[bases[0]]}. Name another contract "
+            f"{found[0]} can't be the only leg of a hedge: {RELATIVE[found[0]]}. Name another contract "
             "instead of it, or beside it"
         )
 

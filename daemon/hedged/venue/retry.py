@@ -65,7 +65,7 @@ class PatientVenue:
         await self.venue.close()
 
     async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
-        return await _patiently(read, self._sleep, ATTEMPTS_MAX, WAIT_S_MAX)
+        return await patiently(read, self._sleep)
 
 
 class PatientSource:
@@ -84,7 +84,7 @@ class PatientSource:
         self, symbol: str, series: Series, bar: str, after: datetime | None, until: datetime
     ) -> pl.DataFrame:
         known = (symbol, series) in self._answered
-        found = await _patiently(
+        found = await patiently(
             lambda: self.source.series(symbol, series, bar, after, until),
             self._sleep,
             LONG_ATTEMPTS_MAX if known else ATTEMPTS_MAX,
@@ -94,12 +94,20 @@ class PatientSource:
         return found
 
 
-async def _patiently(
+async def patiently(
     read: Callable[[], Awaitable[T]],
     sleep: Callable[[float], Awaitable[None]],
-    attempts_max: int,
-    wait_s_max: float,
+    attempts_max: int = ATTEMPTS_MAX,
+    wait_s_max: float = WAIT_S_MAX,
 ) -> T:
+    """
+    What *read* comes to, tried again on `VenueUnavailable` after 1, 2, 4 and more seconds of *sleep*.
+
+    Raises
+    ------
+    VenueUnavailable
+        That of the last attempt.
+    """
     retrying = AsyncRetrying(
         sleep=sleep,
         stop=stop_after_attempt(attempts_max),

@@ -11,6 +11,7 @@ from hedged.wiring.daemon import (
     check_live,
     journal_path,
     kept_history,
+    put_together,
     wall_clock,
 )
 from hedged.wiring.recorded import (
@@ -20,18 +21,22 @@ from hedged.wiring.recorded import (
     recorded_signal,
     stated_holdings,
 )
+from hedged.wiring.words import Meaning, understood
 
 __all__ = [
     "JOURNAL_FILE",
     "Daemon",
+    "Meaning",
     "build",
     "check_live",
     "check_served",
     "journal_path",
     "kept_history",
     "price_symbol",
+    "put_together",
     "recorded_market",
     "recorded_signal",
     "stated_holdings",
+    "understood",
     "wall_clock",
 ]

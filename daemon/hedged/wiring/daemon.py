@@ -27,6 +27,7 @@ from hedged.venue.replay import ReplayClock
 from hedged.venue.retry import PatientVenue
 from hedged.wiring.paper import paper_venues, traded_until
 from hedged.wiring.recorded import check_served, recorded_market
+from hedged.wiring.words import Meaning, understood
 
 if TYPE_CHECKING:
     from hedged.wiring.live import Lines
@@ -37,7 +38,11 @@ HISTORY_FOLDER = "history"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Daemon:
-    """All that runs: a shell for every portfolio, and what they share."""
+    """
+    All that runs: a shell for every portfolio, and what they share.
+
+    *meanings* are of the words in the settings that were read; *settings* have symbols instead.
+    """
 
     settings: Settings
     shells: tuple[Shell, ...]
@@ -45,6 +50,7 @@ class Daemon:
     clock: Callable[[], datetime]
     replay_clock: ReplayClock | None
     lines: Lines | None = None
+    meanings: tuple[Meaning, ...] = ()
 
     async def close(self) -> None:
         """Let go of the venues, then of the journal and its lock."""
@@ -92,22 +98,46 @@ def check_live(settings: Settings, *, asked: bool) -> None:
         )
 
 
-def build(
+async def put_together(
     settings: Settings, *, read_only: bool = False, clock: Callable[[], datetime] = wall_clock
 ) -> Daemon:
     """
-    Put the daemon together. With *read_only* nothing is written anywhere: `plan` works so.
+    Look up what words in *settings* mean, then `build`.
+
+    Raises
+    ------
+    SettingsError, JournalError
+        As `build`, and when words mean no contract, or several.
+    VenueUnavailable
+        When an exchange is to be asked what words mean, and does not answer.
+    """
+    found = await understood(settings, clock)
+    return build(found.settings, read_only=read_only, clock=clock, meanings=found.meanings)
+
+
+def build(
+    settings: Settings,
+    *,
+    read_only: bool = False,
+    clock: Callable[[], datetime] = wall_clock,
+    meanings: tuple[Meaning, ...] = (),
+) -> Daemon:
+    """
+    Put the daemon together of *settings* without words; *meanings* is what stood there before.
+
+    With *read_only* nothing is written anywhere: `plan` works so.
 
     Raises
     ------
     SettingsError
-        When a rule names what the venue never serves, or the recorded history is not there.
+        When a rule names what the venue never serves, the recorded history is not there, or a
+        position would be left behind.
     JournalError
         When the journal can't be opened.
     """
     if settings.venue.recorded:
         return _on_history(settings, clock, read_only=read_only)
-    return _on_exchanges(settings, clock, read_only=read_only)
+    return _on_exchanges(settings, clock, meanings, read_only=read_only)
 
 
 def _on_history(settings: Settings, wall: Callable[[], datetime], *, read_only: bool) -> Daemon:
@@ -129,15 +159,25 @@ def _on_history(settings: Settings, wall: Callable[[], datetime], *, read_only: 
     )
 
 
-def _on_exchanges(settings: Settings, clock: Callable[[], datetime], *, read_only: bool) -> Daemon:
+def _on_exchanges(
+    settings: Settings,
+    clock: Callable[[], datetime],
+    meanings: tuple[Meaning, ...],
+    *,
+    read_only: bool,
+) -> Daemon:
     # Imported here, for ccxt takes a second.
-    from hedged.wiring.live import Lines, check_exchange_serves, live_venues
+    from hedged.wiring.live import Lines, check_exchange_serves, check_legs, live_venues
     from hedged.wiring.live_paper import live_paper_venues
+    from hedged.wiring.orphans import refuse_orphans
 
     policies, on_paper = _policies(settings), settings.service.mode == "paper"
+    for policy in policies.values():
+        check_legs(policy)
     until = traded_until(settings, _accounts(settings)) if on_paper else None
     with ExitStack() as opened:
         journal = opened.enter_context(_journal(settings, clock, until, read_only=read_only))
+        refuse_orphans(policies, journal, meanings, clock())
         permit = None if read_only or on_paper else journal.claim
         lines = Lines(settings.venue, settings.account, clock, permit)
         for policy in policies.values():
@@ -153,6 +193,7 @@ def _on_exchanges(settings: Settings, clock: Callable[[], datetime], *, read_onl
         clock=clock,
         replay_clock=None,
         lines=lines,
+        meanings=meanings,
     )
 
 

@@ -16,13 +16,14 @@ from hedged.core.metrics import find
 from hedged.core.record import Policy
 from hedged.core.rules import parse
 from hedged.errors import SettingsError
-from hedged.settings.model import Settings
+from hedged.settings.model import Settings, currencies
 from hedged.settings.sections import Portfolio
 from hedged.settings.venues import Account as AccountSection
 from hedged.settings.venues import Venue as VenueSection
 from hedged.venue.accounts import Account, Wanted
 from hedged.venue.book import Book
 from hedged.venue.budget import Budgets
+from hedged.venue.catalogue import refuse_only_leg
 from hedged.venue.dialect import Dialect
 from hedged.venue.exchange import Exchange
 from hedged.venue.holdings import StatedHolding, read_holdings
@@ -126,6 +127,14 @@ def check_exchange_serves(policy: Policy, exchange: Exchange) -> None:
                     f"rule {rule.name!r} names {name}, which needs {min(unserved)}; "
                     f"{exchange.name} does not serve it. Take the rule out"
                 )
+
+
+def check_legs(policy: Policy) -> None:
+    """Refuse a hedge of nothing but an index of one coin against others. Raises `SettingsError`."""
+    try:
+        refuse_only_leg(currencies(leg.symbol)[0] for leg in policy.legs if leg.weight)
+    except SettingsError as error:
+        raise SettingsError(f"hedge.legs of portfolio {policy.portfolio}: {error}") from None
 
 
 def live_venues(
