@@ -1,4 +1,7 @@
-"""config/the-article.md: every line below a command is printed by it, every figure is counted again."""
+"""
+config/the-article.md: every line below a command is printed by it, every figure is counted again. Pages
+that name tests name those that exist.
+"""
 
 from __future__ import annotations
 
@@ -220,3 +223,16 @@ def mover(record: CycleRecord) -> str | None:
     """The rule that moved the goal in this pass."""
     judged = record.thought.judgement
     return judged.decider if judged and judged.goal_ratio != judged.goal_before else None
+
+
+@pytest.mark.parametrize("page", ["daemon/README.md", "tests/README.md"])
+def test_every_test_that_a_page_names_exists(page: str) -> None:
+    text = (ROOT / page).read_text()
+    named = set(re.findall(r"`(test_\w+)`", text)) | set(re.findall(r"`([\w/]*test_\w+\.py)`", text))
+    tests = [path.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")]
+    found = (re.findall(r"def (test_\w+)\(", (ROOT / "tests" / path).read_text()) for path in tests)
+    known = {name for names in found for name in names}
+    known |= {str(path) for path in tests}
+
+    assert named
+    assert named <= known

@@ -480,6 +480,58 @@ def test_an_intent_that_was_never_resolved_outlives_the_process(tmp_path: Path) 
     assert found == [intent]
 
 
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Journal]:
+    made = opened(tmp_path / "live", mode="live")
+    yield made
+    made.close()
+
+
+def test_an_order_is_claimed_once_and_the_instant_is_kept(live: Journal) -> None:
+    intent = live.open_intent(policy(), review_tick(), SELL)
+    claims = [live.claim(intent.client_order_id, MONDAY + n * DAY) for n in range(3)]
+
+    assert claims == [True, False, False]
+    assert live.unresolved("main") == [replace(intent, sent_at=MONDAY)]
+
+
+def test_an_order_of_another_process_is_claimed_by_one_of_them(live: Journal) -> None:
+    id_ = live.open_intent(policy(), review_tick(), SELL).client_order_id
+    other = Journal.open_beside(live.path, FakeClock())
+    claims = [one.claim(id_, MONDAY) for one in (other, live)]
+    other.close()
+
+    assert claims == [True, False]
+
+
+def test_what_has_no_intent_or_has_ended_is_not_claimed(live: Journal) -> None:
+    intent = live.open_intent(policy(), review_tick(), SELL)
+    live.resolve_intent(intent, outcome_of(intent.client_order_id))
+
+    assert not live.claim(intent.client_order_id, MONDAY)
+    assert not live.claim("hdgnever", MONDAY)
+
+
+def test_on_paper_nothing_is_claimed(journal: Journal) -> None:
+    assert not journal.claim(journal.open_intent(policy(), review_tick(), SELL).client_order_id, MONDAY)
+
+
+def test_the_database_itself_refuses_a_second_sending(live: Journal) -> None:
+    id_ = live.open_intent(policy(), review_tick(), SELL).client_order_id
+    live.claim(id_, MONDAY)
+    connection = sqlite3.connect(live.path)
+    with pytest.raises(sqlite3.IntegrityError, match="at most once"):
+        connection.execute("UPDATE intent SET sent_at = NULL")
+    connection.close()
+
+
+def test_strangers_are_ids_that_no_intent_has(journal: Journal) -> None:
+    known = journal.open_intent(policy(), review_tick(), SELL).client_order_id
+
+    assert journal.strangers(["hdgb", known, "hdga", "hdgb"]) == ["hdgb", "hdga"]
+    assert journal.strangers([]) == []
+
+
 def test_usage_counts_the_utc_day_and_this_very_tick(journal: Journal, clock: FakeClock) -> None:
     tick, later = review_tick(), guard_tick(MONDAY + DAY)
     clock.now = MONDAY - timedelta(microseconds=1)

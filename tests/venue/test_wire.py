@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -62,6 +63,27 @@ async def test_an_order_is_asked_once_whatever_happens(line: Line) -> None:
         await line.private.send("fapiPrivatePostOrder", ORDER, "a1")
 
     assert line.orders_sent() == 1
+
+
+async def test_an_order_is_claimed_last_of_all_and_by_the_venues_clock(line: Line) -> None:
+    claimed: list[tuple[str, datetime]] = []
+    wire = Wire(
+        line.dialect.speech, Budgets(line.clock), line.clock, endpoint="http://127.0.0.1:1",
+        credentials=Credentials(api_key=KEY, api_secret=SECRET),
+        permit=lambda id_, at: bool(claimed.append((id_, at))),
+    )  # fmt: skip
+    wire.clock_is_off(1500)
+    wire._budget("fapi.binance.com").told_to_wait(60)
+    with pytest.raises(VenueRefused, match="asked us to wait"):
+        await wire.send("fapiPrivatePostOrder", ORDER, "a1")
+    early = list(claimed)
+    line.clock.step(minutes=2)
+    with pytest.raises(VenueRefused, match="may not be sent"):
+        await wire.send("fapiPrivatePostOrder", ORDER, "a1")
+    await wire.close()
+
+    assert early == []
+    assert claimed == [("a1", line.clock() - timedelta(seconds=1.5))]
 
 
 async def test_an_error_of_the_venue_keeps_its_raw_code(line: Line) -> None:
