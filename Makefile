@@ -30,11 +30,13 @@ lint: $(READY)  ## style, types and import contracts
 bench: $(READY)  ## speed, as ratios against a reference in the same run
 	PYTHONPATH=tests $(BIN)/python tests/bench
 
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade --quiet
+
 lock: $(READY)  ## resolve the dependencies anew, with hashes and without addresses
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-		--upgrade --quiet --output-file requirements.lock
+	$(COMPILE) --extra dev --output-file requirements.lock
+	$(COMPILE) --constraint requirements.lock --output-file deploy/requirements.lock
 
 clean:  ## remove what make has made
 	rm -rf $(VENV) hedged-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -227,8 +227,9 @@ def test_the_table_of_metrics_is_that_of_the_vocabulary() -> None:
     assert table.strip() == metrics_markdown()
 
 
-def test_no_file_names_a_registry_or_a_path_of_a_machine() -> None:
-    lock = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("name", ["requirements.lock", "deploy/requirements.lock"])
+def test_no_file_names_a_registry_or_a_path_of_a_machine(name: str) -> None:
+    lock = (ROOT / name).read_text()
 
     assert "http" not in lock.replace("aiohttp", "").replace("httpx", "").replace("httpcore", "")
     assert all("--hash=sha256:" in block for block in lock.split("\n\n") if "==" in block)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -13,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import MONDAY, inputs, policy
+from builders import MONDAY
 from fakes import FakeClock
-from hedged.core.record import RECORD_VERSION, CycleRecord, Tick, digest, encode, remember
-from hedged.cycle import deliberate
+from hedged.core.record import Tick
 from hedged.journal.store import Journal
 from hedged.service.ticks import Schedule, Settled
 from hedged.settings import sections
+from passes import passed
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DELAY = 5 * MINUTE
@@ -34,25 +33,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     made = Journal.open_for(tmp_path / "journal.sqlite", "paper", ("paper",), FakeClock())
     yield made
     made.close()
-
-
-def passed(journal: Journal, tick: Tick, now: datetime, portfolio: str = "main") -> None:
-    """Put the record of a pass into the journal."""
-    chosen = policy(portfolio=portfolio)
-    seen = replace(inputs(tick=tick, now=now), metrics=None)
-    thought = deliberate(seen, chosen)
-    record = CycleRecord(
-        version=RECORD_VERSION,
-        portfolio=portfolio,
-        mode="paper",
-        policy_digest=digest(encode(chosen)),
-        inputs=seen,
-        thought=thought,
-        approved_by="paper",
-        outcomes=(),
-        memory=remember(seen, thought, ()),
-    )
-    journal.append(record, chosen)
 
 
 def made_at(journal: Journal, cadence: Schedule, now: datetime) -> Tick | None:

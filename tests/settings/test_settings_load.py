@@ -204,6 +204,40 @@ def test_a_secret_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> 
     assert "canary" not in said
 
 
+@pytest.mark.parametrize(
+    ("mode", "fit"), [(0o400, True), (0o440, True), (0o444, False), (0o460, False), (0o404, False)]
+)
+def test_a_credential_of_systemd_is_taken_though_its_access_list_shows_as_a_group(
+    tmp_path: Path, mode: int, fit: bool
+) -> None:
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    secret = written(folder, "canary-key\n", "api_key")
+    secret.chmod(mode)
+    environ = {
+        "HEDGED__ACCOUNT__PAPER__API_KEY_FILE": str(secret),
+        "CREDENTIALS_DIRECTORY": str(folder),
+    }
+    if not fit:
+        assert "others can read" in told(tmp_path, SMALL, environ)
+        return
+    key = loaded(tmp_path, environ=environ).settings.account["paper"].api_key
+
+    assert key is not None
+    assert key.get_secret_value() == "canary-key"
+
+
+def test_only_the_folder_of_the_credentials_is_excepted(tmp_path: Path) -> None:
+    secret = written(tmp_path, "canary-key\n", "secret")
+    secret.chmod(0o440)
+    environ = {
+        "HEDGED__ACCOUNT__PAPER__API_KEY_FILE": str(secret),
+        "CREDENTIALS_DIRECTORY": str(tmp_path / "credentials"),
+    }
+
+    assert "others can read" in told(tmp_path, SMALL, environ)
+
+
 @pytest.mark.parametrize("secret", ["[1]", "{}", '{"a": 1}', "  spaced  ", "007", "true"])
 def test_a_secret_is_taken_as_it_stands(tmp_path: Path, secret: str) -> None:
     file = written(tmp_path, f"{secret}\n", "secret")

@@ -126,15 +126,23 @@ def plan(config: Config = None, json: Json = False) -> None:
 
 
 @app.command(short_help="Show the hedge, the reviews, and what restricts it.")
-def status(config: Config = None, json: Json = False) -> None:
+def status(
+    config: Config = None,
+    healthy: Annotated[
+        bool, typer.Option("--healthy", help="One line, and 0 or 1: is no pass overdue?")
+    ] = False,
+    json: Json = False,
+) -> None:
     """
     Show the hedge, the last review and the next, and what restricts it.
 
     Example: hedged status -c hedged.toml --json
     """
+    from hedged.cli.health import show_health
     from hedged.cli.status import show_status
 
-    show_status(config or [], json=json)
+    show = show_health if healthy else show_status
+    show(config or [], json=json)
 
 
 @app.command(short_help="Tell why a decision came out as it did.")

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import os
 from pathlib import Path
 
 import structlog
@@ -17,8 +19,10 @@ from hedged.cli.show import console, print_json, settings_of
 from hedged.core.record import CycleRecord, Policy, Tick, record_of
 from hedged.cycle import Shell, deliberate, observe
 from hedged.service.loop import Service
+from hedged.service.notify import Notifier
 from hedged.service.ticks import Schedule
 from hedged.service.wakes import from_history, from_wall
+from hedged.service.watchdog import Watchdog
 from hedged.settings.load import Loaded
 from hedged.settings.show import secrets_of
 from hedged.wiring import Daemon, check_live, put_together
@@ -37,15 +41,17 @@ def run_daemon(config: list[Path], *, once: bool, live: bool, json: bool) -> Non
         daemon = await put_together(loaded.settings)
         _tell_meanings(daemon)
         schedule = Schedule(loaded.settings.schedule)
-        service = Service(daemon, schedule, records.append if once else _quiet)
+        watchdog = _watchdog(loaded, schedule)
+        service = Service(daemon, schedule, records.append if once else _quiet, watchdog)
         try:
             if once:
                 _to_next_tick(daemon, schedule)
                 await service.pass_all()
-            elif daemon.replay_clock is not None:
-                await service.run(from_history(schedule, daemon.replay_clock))
             else:
-                await service.run(from_wall(schedule))
+                replayed = daemon.replay_clock
+                wakes = from_wall(schedule) if replayed is None else from_history(schedule, replayed)
+                async with watchdog.feeding():
+                    await service.run(wakes)
         finally:
             await daemon.close()
         return daemon, service
@@ -55,6 +61,14 @@ def run_daemon(config: list[Path], *, once: bool, live: bool, json: bool) -> Non
         _tell_once(records, daemon, json=json)
     if service.last_error is not None and (once or service.failures):
         raise service.last_error  # what was skipped last was never made up for
+
+
+def _watchdog(loaded: Loaded, schedule: Schedule) -> Watchdog:
+    """As the service manager wants it; a stuck daemon that it kills leaves its stack in the log."""
+    notifier, service = Notifier.of(os.environ), loaded.settings.service
+    if notifier.address is not None:
+        faulthandler.enable()
+    return Watchdog(notifier, schedule, mode=service.mode, pass_time_max=service.pass_time_max)
 
 
 def _tell_once(records: list[CycleRecord], daemon: Daemon, *, json: bool) -> None:

@@ -21,7 +21,9 @@ from hedged.core.record import CycleRecord, Tick, cycle_id
 from hedged.errors import BadData, HedgedError, JournalError, VenueUnavailable
 from hedged.journal.store import Journal
 from hedged.service.again import Again
+from hedged.service.notify import Notifier
 from hedged.service.ticks import Schedule
+from hedged.service.watchdog import Watchdog
 from hedged.wiring import Daemon
 
 log = structlog.get_logger()
@@ -38,10 +40,17 @@ Due = Callable[[Journal, str, datetime], Tick | None]
 class Service:
     """Runs what is due; *on_record* sees every record after it is in the journal."""
 
-    def __init__(self, daemon: Daemon, schedule: Schedule, on_record: OnRecord) -> None:
+    def __init__(
+        self,
+        daemon: Daemon,
+        schedule: Schedule,
+        on_record: OnRecord,
+        watchdog: Watchdog | None = None,
+    ) -> None:
         self.daemon = daemon
         self.schedule = schedule
         self.on_record = on_record
+        self.watchdog = watchdog or Watchdog(Notifier(), schedule)
         self.failures: dict[tuple[str, str], int] = {}
         self.last_error: HedgedError | None = None
         self._again = Again()
@@ -51,6 +60,7 @@ class Service:
     def leave(self) -> None:
         """Ask the loop to end after the step in hand."""
         self._leave.set()
+        self.watchdog.leaves()
 
     async def run(self, wakes: AsyncIterator[None]) -> None:
         """Make a pass at every wake, until *wakes* ends or someone asks to leave."""
@@ -62,6 +72,8 @@ class Service:
         try:
             while await self._next(wakes):
                 await self._unless_leaving(self.pass_all())
+                now = self.daemon.clock()
+                self.watchdog.waits(now, map(" ".join, self.failures), self._again.wait_s(now))
         finally:
             for stop in stops:
                 loop.remove_signal_handler(stop)
@@ -92,6 +104,7 @@ class Service:
             if tick is None:
                 return False
             kind = tick.kind
+            self.watchdog.began(f"{kind} of {portfolio}")
             structlog.contextvars.bind_contextvars(cycle_id=cycle_id(portfolio, tick))
             record = await cycle.run(tick, shell)
             self._again.note(record, shell.clock())

@@ -166,7 +166,8 @@ def _from_environment(environ: Mapping[str, str]) -> Layer:
         if not name.startswith(PREFIX):
             continue
         if name.endswith(FILE_SUFFIX):
-            key, given = name.removesuffix(FILE_SUFFIX), _from_secret_file(name, text)
+            handed = environ.get("CREDENTIALS_DIRECTORY", "")
+            key, given = name.removesuffix(FILE_SUFFIX), _from_secret_file(name, text, handed)
             if key in environ:
                 raise SettingsError(f"{name} and {key} are both set; keep one of them")
         else:
@@ -183,10 +184,16 @@ def _from_environment(environ: Mapping[str, str]) -> Layer:
     return Layer(origin="environment", values=values)
 
 
-def _from_secret_file(name: str, path: str) -> str:
-    """What a file holds, as it stands; a key of an account must not be readable by others."""
+def _from_secret_file(name: str, path: str, handed: str) -> str:
+    """
+    What a file holds, as it stands; a key of an account must not be readable by others.
+
+    In the folder *handed* to this service by systemd a file may look readable by its group: that is
+    how the right of the service's own user shows, which it has by an access list.
+    """
+    others = 0o037 if handed and Path(path).parent == Path(handed) else 0o077
     try:
-        if "__ACCOUNT__" in name and Path(path).stat().st_mode & 0o077:
+        if "__ACCOUNT__" in name and Path(path).stat().st_mode & others:
             raise SettingsError(f"{name}: others can read {path}; run chmod 600 on it")
         return Path(path).read_text().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:

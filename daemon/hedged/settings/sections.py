@@ -55,6 +55,16 @@ class Service(Section):
         "auto", description="auto: console on a terminal, JSON lines elsewhere"
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    pass_time_max: Duration = Field(
+        timedelta(minutes=2), description="a longer pass starves the watchdog of the service manager"
+    )
+
+    @field_validator("pass_time_max")
+    @classmethod
+    def _bounded(cls, value: timedelta) -> timedelta:
+        if not timedelta(seconds=30) <= value <= timedelta(hours=1):
+            raise ValueError("write at least '30s' and at most '1h'")
+        return value
 
 
 class Schedule(Section):
