@@ -219,17 +219,42 @@ async def test_an_exchange_that_is_gone_skips_the_pass_and_books_nothing(
     [
         (('symbol = "BTC/USDT:USDT"', 'symbol = "BTC/USDT:USDT", account = "spot"'), "on account spot"),
         ((f'api_key = "{KEY}"', ""), r"\[account.spot\] has no key"),
-        (("close > sma_5", "funding_rate_next > 0"), "names funding_rate_next"),
+        (("close > sma_5", "open_interest_notional > 0"), "names open_interest_notional"),
     ],
 )
 def test_what_can_not_be_is_refused_before_anything_is_asked(
     venue: Venue, tmp_path: Path, changed: tuple[str, str], said: str
 ) -> None:
-    if "next" in said and "funding_next" not in DIALECTS[venue.engine.rules.venue].unserved:
+    if "notional" in said and not DIALECTS[venue.engine.rules.venue].unserved:
         pytest.skip("served there")
     with pytest.raises(SettingsError, match=said):
         wiring.build(settings_of(tmp_path, venue, "http://127.0.0.1:1", changed))
     assert venue.recorder.all == []
+
+
+async def test_a_rule_may_name_the_running_funding_which_every_pass_keeps(
+    venue: Venue, url: str, tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path, venue, url, ("close > sma_5", "funding_rate_next > 0.0003"))
+    clock = clock_of(venue)
+    venue.engine.market("BTCUSDT").funding_rate = D("0.0004")
+    daemon = wiring.build(settings, clock=clock)
+    await passed(daemon)
+    await daemon.close()
+    clock.step(hours=11, minutes=30)
+    trade(venue)
+    venue.engine.market("BTCUSDT").funding_rate = D("0.0001")
+    daemon = wiring.build(settings, clock=clock)  # the rate was kept on disk
+    tuesday = clock().replace(hour=0, minute=0, second=0)
+    reviewed = await cycle.run(
+        Tick(kind="review", cadence="daily", scheduled_at=tuesday), daemon.shells[0]
+    )
+    await daemon.close()
+
+    assert reviewed.inputs.metrics is not None
+    assert reviewed.inputs.metrics.values["funding_rate_next"] == 0.0004
+    assert reviewed.thought.ratio is not None
+    assert reviewed.thought.ratio.target_ratio == D("0.50")
 
 
 async def test_an_account_does_not_go_on_in_recorded_history(

@@ -71,6 +71,7 @@ async def run(tick: Tick, shell: Shell) -> CycleRecord:
 async def observe(tick: Tick, shell: Shell, unresolved: tuple[str, ...]) -> Inputs:
     """Everything a pass decides on; only a review needs bars, and measures them."""
     policy, memory = shell.policy, shell.journal.memory(shell.policy.portfolio)
+    await shell.keeper.keep_running(policy, shell.clock())  # first: it must not age the snapshot
     snapshot = await shell.venue.observe(shell.clock(), after=memory.cursor)
     measured: Measured | None = None
     if tick.kind == "review":

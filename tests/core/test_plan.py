@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,6 +49,33 @@ def test_a_missing_hedge_is_sold_short() -> None:
         limit_price=d("99.5"),
         notional=d(300),
     )
+
+
+def deep(market: Snapshot, **depths: str | None) -> Snapshot:
+    told = {side: None if depth is None else d(depth) for side, depth in depths.items()}
+    return replace(market, quotes=(quote(mark=100, **told), quote(ETH, mark=100)))
+
+
+@pytest.mark.parametrize(
+    ("held", "depths", "noted"),
+    [
+        (-2, {"bid_depth": "2.9", "ask_depth": "99"}, "2.9 contracts within 50 bps; 3 are planned"),
+        (-2, {"bid_depth": "0", "ask_depth": "99"}, "0 contracts within 50 bps; 3 are planned"),
+        (-8, {"bid_depth": "99", "ask_depth": "1"}, "1 contracts within 50 bps; 3 are planned"),
+        (-2, {"bid_depth": "3", "ask_depth": "0"}, ""),
+        (-8, {"bid_depth": "0", "ask_depth": "3"}, ""),
+        (-2, {"bid_depth": None, "ask_depth": None}, ""),
+        (-5, {"bid_depth": "0", "ask_depth": "0"}, ""),
+    ],
+)
+def test_a_step_that_is_larger_than_the_book_on_its_side_is_noted_and_stays(
+    held: int, depths: dict[str, str | None], noted: str
+) -> None:
+    market = seen(position(held))
+    found = planned(deep(market, **depths), "0.50")
+
+    assert found.steps == planned(market, "0.50").steps
+    assert [noted in note for note in found.notes] == ([True] if noted else [])
 
 
 def test_a_hedge_that_is_too_large_is_bought_back_reduce_only() -> None:

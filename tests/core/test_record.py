@@ -181,6 +181,16 @@ def test_what_is_no_record_is_an_error() -> None:
         decode_record(encode(body))
 
 
+def test_a_record_from_before_depth_and_running_funding_can_still_be_read() -> None:
+    record = made(inputs(), policy())
+    body = json.loads(encode(record))
+    for told in body["inputs"]["snapshot"]["quotes"]:
+        for later in ("bid_depth", "ask_depth", "funding_rate_next"):
+            assert told.pop(later) is None
+
+    assert decode_record(encode(body)) == record
+
+
 # Differences of any JSON.
 
 SCALARS = (

@@ -127,6 +127,36 @@ async def test_a_running_rate_is_kept_and_measured_as_it_was_known_at_the_close(
     assert later.row.values["funding_rate_next"] is None  # last told 23 hours ago
 
 
+async def test_a_pass_keeps_the_running_rate_only_where_a_rule_names_it(tmp_path: Path) -> None:
+    venue, keeper, without = setting(tmp_path)
+    named = policy(rules=(rule("crowd", "funding_rate_next_8h > 0.0005"),))
+    venue.frames = {"funding_next": funding_next([0.0006, 0.0009], start=MONDAY)}
+    await keeper.keep_running(without, MONDAY + days(1))
+    nothing = HistoryStore(tmp_path, read_only=True).read(BTC, "funding_next", "1d")
+    await keeper.keep_running(named, MONDAY)
+    await keeper.keep_running(named, MONDAY + days(1))
+    await keeper.keep_running(named, MONDAY + days(1))
+    kept = HistoryStore(tmp_path, read_only=True).read(BTC, "funding_next", "1d")
+
+    assert nothing.is_empty()
+    assert kept["funding_rate_next"].to_list() == [0.0006, 0.0009]
+
+
+async def test_a_running_rate_that_is_not_told_or_can_not_be_is_a_gap(tmp_path: Path) -> None:
+    class Silent(FakeVenue):
+        async def series(self, symbol, series, bar, after, until):  # type: ignore[no-untyped-def]
+            raise VenueUnavailable("no answer")
+
+    named = policy(rules=(rule("crowd", "funding_rate_next > 0.0005"),))
+    store = HistoryStore(tmp_path, read_only=False)
+    await Keeper(Silent(), store).keep_running(named, MONDAY)
+    venue = FakeVenue()
+    venue.frames = {"funding_next": funding_next([1.5], start=MONDAY)}
+    await Keeper(venue, store).keep_running(named, MONDAY)
+
+    assert store.read(BTC, "funding_next", "1d").is_empty()
+
+
 async def test_why_a_row_was_refused_is_a_note_of_the_metric_row(tmp_path: Path) -> None:
     venue, keeper, settings = setting(tmp_path)
     venue.frames = {"bars": bars([100.0, -1.0, 120.0]), "funding": funding([5.0])}

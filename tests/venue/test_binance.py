@@ -6,6 +6,7 @@ The rows are those of `answers.told`; what they lack of today's fields is added 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from answers import GONE, NO_FIGURE, changed, refused, spoilings, told
 from builders import contract
-from hedged.core.market import Fill, Flow, FundingPayment
+from hedged.core.market import Fill, Flow, FundingPayment, MarginTier
 from hedged.core.metrics.history import SCHEMAS
 from hedged.errors import OutcomeUnknown, VenueUnavailable
 from hedged.venue.binance import happened, series, translate, wallets
@@ -150,6 +151,81 @@ def test_a_quote_of_another_contract_is_refused(which: int, symbol: Any) -> None
     both[which] = changed(both[which], symbol=symbol)
     with pytest.raises(VenueUnavailable, match="the answer is of"):
         translate.quote_of(BTC, *both)
+
+
+def test_the_running_funding_is_the_one_that_is_called_the_last() -> None:
+    both = told("binance", "premium_index"), told("binance", "book_ticker")
+    dated = replace(BTC, kind="dated")
+
+    assert translate.quote_of(BTC, *both).funding_rate_next == D("0.00063521")
+    assert translate.quote_of(dated, *both).funding_rate_next is None
+    for nothing in ("", GONE):
+        both = changed(both[0], lastFundingRate=nothing), both[1]
+        assert translate.quote_of(BTC, *both).funding_rate_next is None
+    zero = changed(both[0], lastFundingRate="0.00000000")
+    assert translate.quote_of(BTC, zero, both[1]).funding_rate_next == 0
+    with pytest.raises(VenueUnavailable, match="lastFundingRate"):
+        translate.quote_of(BTC, changed(zero, lastFundingRate="abc"), both[1])
+
+
+def test_a_book_tells_the_best_prices_and_what_lies_behind_them() -> None:
+    found = translate.deep_quote_of(BTC, told("binance", "premium_index"), told("binance", "depth"))
+
+    assert found.mark_price == D("45802.81129892")
+    assert (found.bid_price, found.ask_price) == (D("2493.56"), D("2493.57"))
+    assert (found.bid_depth, found.ask_depth) == (D("21.194"), D("12.994"))
+
+
+@pytest.mark.parametrize("side", ["bids", "asks"])
+@pytest.mark.parametrize("value", [GONE, None, {}, [["2493.55"]], [["2493.55", "NaN"]]], ids=str)
+def test_a_book_without_a_side_is_refused(side: str, value: Any) -> None:
+    book = changed(told("binance", "depth"), **{side: value})
+    with pytest.raises(VenueUnavailable, match=f"{side} of BTCUSDT"):
+        translate.deep_quote_of(BTC, told("binance", "premium_index"), book)
+
+
+# ---- steps of margin
+
+
+def brackets(**fields: Any) -> list[dict[str, Any]]:
+    return [changed(told("binance", "leverage_bracket")[0], **fields)]
+
+
+SUSHI = listed("SUSHIUSDT", "SUSHI/USDT:USDT")
+
+
+@pytest.mark.parametrize("times", [GONE, 1, 1.5])
+def test_steps_of_margin_come_as_a_list_or_alone(times: Any) -> None:
+    only = MarginTier(notional_max=D(50_000), rate=D("0.01"), deduction=D(0), leverage_max=D(50))
+
+    assert translate.tiers_of(SUSHI, brackets(notionalCoef=times)) == (only,)
+    assert translate.tiers_of(SUSHI, brackets(notionalCoef=times)[0]) == (only,)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (brackets(notionalCoef=0.5), "0.5 times the usual"),
+        (brackets(symbol="BTCUSDT"), "the answer is of BTCUSDT"),
+        (brackets(brackets=None), "no brackets"),
+        (brackets() * 2, "2 answers"),
+        ([], "0 answers"),
+        (None, "not a list of tables"),
+    ],
+    ids=str,
+)
+def test_steps_of_margin_that_can_not_be_read_are_refused(answer: Any, why: str) -> None:
+    with pytest.raises(VenueUnavailable, match=why):
+        translate.tiers_of(SUSHI, answer)
+
+
+@pytest.mark.parametrize("field", ["notionalCap", "maintMarginRatio", "cum", "initialLeverage"])
+@pytest.mark.parametrize("value", NO_FIGURE)
+def test_a_step_without_one_of_its_figures_is_refused(field: str, value: Any) -> None:
+    (row,) = brackets()
+    spoiled = brackets(brackets=[changed(row["brackets"][0], **{field: value})])
+    with pytest.raises(VenueUnavailable, match=field):
+        translate.tiers_of(SUSHI, spoiled)
 
 
 # ---- positions
@@ -623,6 +699,11 @@ TRANSLATED: dict[str, tuple[Any, Any]] = {
         told("binance", "book_ticker"),
         lambda a: translate.quote_of(BTC, told("binance", "premium_index"), a),
     ),
+    "depth": (
+        told("binance", "depth"),
+        lambda a: translate.deep_quote_of(BTC, told("binance", "premium_index"), a),
+    ),
+    "tiers": (brackets(), lambda a: translate.tiers_of(SUSHI, a)),
     "position": (held(), lambda a: translate.position_of(a, SYMBOLS)),
     "open order": (told("binance", "open_order"), lambda a: translate.open_order_of(a, SYMBOLS)),
     "outcome": (ended(), lambda a: translate.outcome_of(a, BTC, "hx1")),

@@ -7,6 +7,7 @@ they are made by hand in the fields that Bybit's v5 pages document.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from answers import GONE, NO_FIGURE, changed, refused, spoilings, told
 from builders import contract
-from hedged.core.market import ZERO, Fill, Flow, FundingPayment
+from hedged.core.market import ZERO, Fill, Flow, FundingPayment, MarginTier
 from hedged.core.metrics.history import SCHEMAS
 from hedged.errors import OutcomeUnknown, VenueUnavailable
 from hedged.venue.bybit import happened, series, translate, wallets
@@ -203,6 +204,96 @@ def test_an_empty_book_and_a_missing_index_are_unknown_and_no_zero() -> None:
 def test_a_quote_of_another_contract_is_refused(rows: list[dict[str, Any]]) -> None:
     with pytest.raises(VenueUnavailable, match="the answer is of"):
         translate.quote_of(INVERSE, answer(*rows))
+
+
+def test_the_running_funding_is_told_of_what_never_expires() -> None:
+    ticker = told("bybit", "ticker_inverse")
+    dated = replace(INVERSE, kind="dated")
+
+    assert translate.quote_of(INVERSE, ticker).funding_rate_next == D(
+        str(only("ticker_inverse")["fundingRate"])
+    )
+    assert translate.quote_of(dated, ticker).funding_rate_next is None
+    for nothing in ("", GONE):
+        row = changed(only("ticker_inverse"), fundingRate=nothing)
+        assert translate.quote_of(INVERSE, answer(row)).funding_rate_next is None
+    with pytest.raises(VenueUnavailable, match="fundingRate"):
+        translate.quote_of(INVERSE, answer(changed(only("ticker_inverse"), fundingRate="abc")))
+
+
+def book(**changes: Any) -> dict[str, Any]:
+    """An order book in the fields that Bybit's v5 page documents."""
+    result = {
+        "s": "BTCUSD",
+        "b": [["16596", "20"], ["16500", "5"]],
+        "a": [["16597.5", "7"]],
+        "ts": 1,
+        "u": 2,
+    }
+    return answer() | {"result": changed(result, **changes)}
+
+
+def test_a_book_tells_the_best_prices_and_what_lies_behind_them() -> None:
+    found = translate.deep_quote_of(INVERSE, told("bybit", "ticker_inverse"), book())
+
+    assert (found.mark_price, found.bid_price, found.ask_price) == (16596, 16596, D("16597.5"))
+    assert (found.bid_depth, found.ask_depth) == (20, 7)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"s": "ETHUSD"}, "the answer is of ETHUSD"),
+        ({"s": GONE}, "the answer is of None"),
+        ({"b": GONE}, "bids of BTCUSD"),
+        ({"a": None}, "asks of BTCUSD"),
+        ({"a": [["16597.5", "0"]]}, "asks of BTCUSD"),
+        ({"a": [["16595", "1"]]}, "not in order"),
+    ],
+    ids=str,
+)
+def test_a_book_that_can_not_be_read_is_refused(fields: dict[str, Any], why: str) -> None:
+    with pytest.raises(VenueUnavailable, match=why):
+        translate.deep_quote_of(INVERSE, told("bybit", "ticker_inverse"), book(**fields))
+
+
+# ---- steps of margin
+
+
+def step(**fields: Any) -> dict[str, Any]:
+    row = {
+        "id": 2, "symbol": "BTCUSDT", "riskLimitValue": "800000", "maintenanceMargin": "0.005",
+        "initialMargin": "0.01", "isLowestRisk": 0, "maxLeverage": "100.00", "mmDeduction": "300",
+    }  # fmt: skip
+    return changed(row, **fields)
+
+
+def test_the_lowest_step_may_leave_its_deduction_out_and_rates_may_be_percentages() -> None:
+    (old,) = translate.tiers_of(INVERSE, told("bybit", "risk_limit"))
+    (new,) = translate.tiers_of(BTC, answer(step()))
+
+    assert old == MarginTier(notional_max=D(150), rate=D("0.005"), deduction=ZERO, leverage_max=D(100))
+    assert new == replace(old, notional_max=D(800_000), deduction=D(300))
+    for empty in ("", GONE):
+        (lowest,) = translate.tiers_of(BTC, answer(step(isLowestRisk=1, mmDeduction=empty)))
+        assert lowest.deduction == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [({"mmDeduction": ""}, "no mmDeduction"), ({"mmDeduction": GONE}, "no mmDeduction")]
+    + [({"initialMargin": "0.1"}, "initial margin of 0.1 at a leverage of 100")]
+    + [({"symbol": "ETHUSDT"}, "the answer is of ETHUSDT"), ({"isLowestRisk": GONE}, "isLowestRisk")]
+    + [
+        ({field: value}, field)
+        for field in ("riskLimitValue", "maintenanceMargin", "initialMargin", "maxLeverage")
+        for value in (GONE, "", "NaN", "0", "-1")
+    ],
+    ids=str,
+)
+def test_a_step_that_can_not_be_read_is_refused(fields: dict[str, Any], why: str) -> None:
+    with pytest.raises(VenueUnavailable, match=why):
+        translate.tiers_of(BTC, answer(step(**fields)))
 
 
 # ---- positions
@@ -808,6 +899,8 @@ def test_open_interest_has_no_value_in_the_quote_currency() -> None:
 
 TRANSLATED: dict[str, tuple[Any, Any]] = {
     "ticker": (told("bybit", "ticker_inverse"), lambda a: translate.quote_of(INVERSE, a)),
+    "book": (book(), lambda a: translate.deep_quote_of(INVERSE, told("bybit", "ticker_inverse"), a)),
+    "tiers": (told("bybit", "risk_limit"), lambda a: translate.tiers_of(INVERSE, a)),
     "position": (only("position"), lambda a: translate.position_of(a, "linear", SYMBOLS)),
     "open order": (only("orders"), lambda a: translate.open_order_of(a, SYMBOLS)),
     "outcome": (ended(), lambda a: translate.outcome_of(a, BTC, "hx1")),

@@ -120,6 +120,32 @@ async def test_a_quote_is_asked_once_for_all_portfolios_of_a_moment(line: Line) 
     assert line.public.requests > before
 
 
+async def test_the_depth_is_that_of_the_legs_within_fifty_bps(line: Line, tmp_path: Path) -> None:
+    bids = [(D(59_990), D("0.5")), (D(59_710), D(2)), (D(59_600), D(70))]
+    asks = [(D(60_010), D("0.25")), (D(60_400), D(9))]
+    line.venue.engine.set_book(BTC_ID, bids, asks)
+    line.venue.engine.state.funding_wallet = {"ETH": D("2")}
+    seen = await portfolio(line, tmp_path).observe(line.clock(), after=0)
+    quote, other = seen.quote(BTC), (await line.exchange.quotes([ETH]))[ETH]
+
+    assert (quote.bid_price, quote.ask_price) == (59_990, 60_010)
+    assert (quote.bid_depth, quote.ask_depth) == (D("2.5"), D("0.25"))
+    assert (other.bid_depth, other.ask_depth) == (None, None)
+
+
+async def test_a_quote_without_depth_is_asked_again_by_who_needs_it(line: Line) -> None:
+    shallow = (await line.exchange.quotes([BTC]))[BTC]
+    deep = (await line.exchange.quotes([BTC], frozenset({BTC})))[BTC]
+    before = line.public.requests
+    again = (await line.exchange.quotes([BTC]))[BTC]
+    same = (await line.exchange.quotes([BTC], frozenset({BTC})))[BTC]
+
+    assert shallow.bid_depth is None
+    assert deep.bid_depth is not None
+    assert again == same == deep
+    assert line.public.requests == before
+
+
 async def test_holdings_are_priced_by_their_perpetual(line: Line, live: LiveVenue) -> None:
     line.venue.engine.state.funding_wallet = {"ETH": D("2"), "BTC": D("0.5")}
     seen = await live.observe(line.clock(), after=0)
@@ -522,6 +548,38 @@ async def test_bars_come_whole_closed_and_in_order(line: Line, live: LiveVenue) 
 
     assert found["open_time"].to_list() == [end - timedelta(days=10 - i) for i in range(10)]
     assert found["close"][-1] == 50_391
+
+
+async def test_the_running_funding_is_told_of_now_in_one_row_and_no_question(
+    line: Line, live: LiveVenue
+) -> None:
+    line.venue.engine.market(BTC_ID).funding_rate = D("0.00037")
+    await live.observe(line.clock(), after=0)
+    before, now = len(line.asked()), line.clock()
+    found = await live.series(BTC, "funding_next", "1d", None, now)
+    asked = line.asked()[before:]
+    later(line, minutes=14)
+    too_soon = await live.series(BTC, "funding_next", "1d", now, line.clock())
+    due = await live.series(BTC, "funding_next", "1d", now, later(line, minutes=1))
+
+    assert found.rows() == [(now, 0.00037, 8.0)]
+    assert len(asked) == 1  # the hours between two fundings; the rate came with the prices
+    assert too_soon.is_empty()
+    assert due["at"].to_list() == [now + timedelta(minutes=15)]
+
+
+async def test_the_running_funding_of_an_earlier_time_is_unknown_and_not_asked_for(
+    line: Line, live: LiveVenue
+) -> None:
+    dated = next(s for s, one in (await line.exchange.listings()).items() if one.kind == "dated")
+    before = len(line.asked())
+    past = line.clock() - timedelta(minutes=5)
+    found = await live.series(BTC, "funding_next", "1d", None, past)
+    nothing = await live.series(dated, "funding_next", "1d", None, line.clock())
+
+    assert found.is_empty()
+    assert nothing.is_empty()
+    assert len(line.asked()) == before
 
 
 # ---- the whole

@@ -220,8 +220,17 @@ async def test_a_holding_that_was_counted_long_ago_is_a_doubt(line: Line, tmp_pa
 # ---- cost
 
 
-async def test_a_cycle_asks_little_and_market_data_once_for_all(tmp_path: Path) -> None:
-    async with linked(binance_venue(deposit=50_000), limit_times=100) as line:
+PER_PORTFOLIO = {"binance": 8, "bybit": 10}
+SHARED = {
+    "binance": {"premiumIndex": 2, "depth": 2, "bookTicker": 0},
+    "bybit": {"market/tickers": 2, "orderbook": 2},
+}
+"""Market data of two contracts, asked once for all twenty portfolios."""
+
+
+@pytest.mark.parametrize("name", sorted(DIALECTS))
+async def test_a_cycle_asks_little_and_market_data_once_for_all(name: str, tmp_path: Path) -> None:
+    async with linked(VENUES[name](deposit=50_000), limit_times=100) as line:
         lives = []
         for i in range(20):
             (tmp_path / str(i)).mkdir()
@@ -233,7 +242,8 @@ async def test_a_cycle_asks_little_and_market_data_once_for_all(tmp_path: Path) 
             await live.observe(line.clock(), after=0)
         asked = line.asked()
 
-    assert sum("premiumIndex" in one for one in asked) == 2  # a symbol each, for all twenty
-    assert sum("bookTicker" in one for one in asked) == 2
-    assert sum("exchangeInfo" in one for one in asked) == 0
-    assert len(asked) <= 20 * 8 + 6
+    for place, count in SHARED[name].items():
+        assert sum(place in one for one in asked) == count, place
+    for seldom in ("exchangeInfo", "instruments-info", "leverageBracket", "risk-limit"):
+        assert not any(seldom in one for one in asked)
+    assert len(asked) <= 20 * PER_PORTFOLIO[name] + 6

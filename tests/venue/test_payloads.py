@@ -11,6 +11,7 @@ import random
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,21 @@ from hedged.venue.exchange import Exchange
 from hedged.venue.ledger import Contract, Ledger
 from hedged.venue.live import LivePortfolio, LiveVenue
 from hedged.venue.opening import DIALECTS
-from lines import BTC, ETH, ETH_ID, D, Line, later, linked, order, portfolio, rest, trade_by_hand
+from hedged.venue.tiers import TierTable
+from lines import (
+    BTC,
+    BTC_ID,
+    ETH,
+    ETH_ID,
+    D,
+    Line,
+    later,
+    linked,
+    order,
+    portfolio,
+    rest,
+    trade_by_hand,
+)
 
 WORDS: tuple[Any, ...] = (
     "NaN", "Infinity", "-Infinity", "1e999999", "abc", "null", "\uff10.\uff15", "0x10", "12,5", "1_000",
@@ -54,7 +69,7 @@ class Replayed:
         key = key_of(endpoint, params)
         if key not in self.answers:
             raise VenueUnavailable(f"{key}: the exchange knows nothing of it")
-        return copy.deepcopy(self.answers[key])
+        return self.answers[key]
 
     find = read
 
@@ -84,6 +99,8 @@ async def recorded(venue: Venue, folder: Path) -> tuple[Replayed, LiveVenue, Dia
         later(line, seconds=30)
         line.allowed.add("a1")
         await live.send(order("a1"))
+        for market_id, price in ((BTC_ID, D(60_000)), (ETH_ID, D(3000))):
+            line.venue.engine.set_book(market_id, ladder(price, -1), ladder(price, 1))
         trade_by_hand(line, "buy", "1", symbol=ETH_ID)
         rest(line, "61000")
         venue.engine.state.funding_wallet = {"ETH": D("2"), "USDC": D(5)}
@@ -92,11 +109,17 @@ async def recorded(venue: Venue, folder: Path) -> tuple[Replayed, LiveVenue, Dia
         replayed = Replayed(line)
         for wire in (line.public, line.private):
             _listen(wire, replayed)
+        line.exchange.tiers = TierTable(line.dialect, line.clock)  # they are asked for anew
         replayed.markets_found = await line.public.markets()
         await live.observe(line.clock(), after=first.cursor)
         await live.lookup("a1", BTC)
         await live.close()
     return replayed, live, line.dialect
+
+
+def ladder(price: Decimal, sign: int) -> list[tuple[Decimal, Decimal]]:
+    """A side of a book: three levels, the last of them beyond what counts as its depth."""
+    return [(price + sign * price * D(far) / 10_000, D(30)) for far in (1, 20, 100)]
 
 
 def _listen(wire: Any, replayed: Replayed) -> None:
@@ -187,9 +210,11 @@ async def campaign(name: str, folder: Path, count: int, seed: int) -> dict[str, 
     assert whole.funding_payments
     assert whole.flows
     assert whole.open_orders
+    assert all(one.tiers for one in whole.instruments)
+    assert all(one.bid_depth and one.ask_depth for one in whole.quotes)
     drawn = random.Random(seed)
     every = [(key, path) for key, answer in replayed.answers.items() for path in ((), *places(answer))]
-    told = {"same": 0, "skipped": 0}
+    told, pristine = {"same": 0, "skipped": 0}, copy.deepcopy(replayed.answers)
     for _ in range(count):
         key, path = drawn.choice(every)
         before = replayed.answers[key]
@@ -205,15 +230,16 @@ async def campaign(name: str, folder: Path, count: int, seed: int) -> dict[str, 
         else:
             told["same"] += 1
             assert harmless(found, whole), f"{key} {path} = {damage!r}"
+    assert replayed.answers == pristine, "translating an answer leaves it as it was"
     return told
 
 
 def harmless(found: Snapshot, whole: Snapshot) -> bool:
     """
-    Every figure is the undamaged one. Held back by a doubt it may differ; an index, a bid or an ask
-    that the venue may leave out may be unknown, never other, and a coin without a price holds the pass.
-    Money whose kind or coin can't be read is
-    left out: it shows as unexplained.
+    Every figure is the undamaged one. Held back by a doubt it may differ; an index, a bid, an ask or a
+    running rate that the venue may leave out may be unknown, never other; so may all margin steps of a
+    contract. A coin without a price holds the pass. Money whose kind or coin can't be read is left out:
+    it shows as unexplained.
     """
     if not set(found.flows + found.funding_payments) <= set(whole.flows + whole.funding_payments):
         return False
@@ -225,12 +251,17 @@ def harmless(found: Snapshot, whole: Snapshot) -> bool:
             index_price=was.index_price if now.index_price is not None else None,
             bid_price=was.bid_price if now.bid_price is not None else None,
             ask_price=was.ask_price if now.ask_price is not None else None,
+            funding_rate_next=was.funding_rate_next if now.funding_rate_next is not None else None,
         )
         for now, was in zip(found.quotes, whole.quotes, strict=True)
     )
     fills = tuple(
         replace(was, index_price=was.index_price if now.index_price is not None else None)
         for now, was in zip(found.fills, whole.fills, strict=True)
+    )
+    instruments = tuple(
+        was if now.tiers else replace(was, tiers=())
+        for now, was in zip(found.instruments, whole.instruments, strict=True)
     )
     if len(found.holdings) != len(whole.holdings):
         return False
@@ -241,6 +272,7 @@ def harmless(found: Snapshot, whole: Snapshot) -> bool:
     return found == replace(
         whole,
         holdings=holdings,
+        instruments=instruments,
         quotes=quotes,
         fills=fills,
         flows=found.flows,

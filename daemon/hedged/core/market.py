@@ -15,6 +15,8 @@ from typing import Literal, TypeVar
 ZERO = Decimal(0)
 OURS = "hdg"
 """Every order of ours has an id that begins so; others are never touched."""
+DEPTH_BPS = Decimal(50)
+"""How far from the middle of the book a quote's depth is counted."""
 Side = Literal["buy", "sell"]
 _T = TypeVar("_T", "Instrument", "Quote")
 
@@ -58,7 +60,13 @@ class Instrument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """Prices of one instrument at *at*; the index is None where the venue records none."""
+    """
+    Prices of one instrument at *at*; the index is None where the venue records none.
+
+    *bid_depth* and *ask_depth* are contracts within `DEPTH_BPS` of the middle, as far down as the book
+    was asked for: at least so many; None where it was not. *funding_rate_next* is the running rate of
+    an interval that is not settled yet.
+    """
 
     symbol: str
     at: datetime
@@ -66,6 +74,9 @@ class Quote:
     index_price: Decimal | None = None
     bid_price: Decimal | None = None
     ask_price: Decimal | None = None
+    bid_depth: Decimal | None = None
+    ask_depth: Decimal | None = None
+    funding_rate_next: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

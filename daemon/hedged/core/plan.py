@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from hedged.core.guard import Drift
-from hedged.core.market import Side, Snapshot, notional, to_lot, to_tick
+from hedged.core.market import DEPTH_BPS, Side, Snapshot, notional, to_lot, to_tick
 from hedged.core.sizing import Wanted, WantedLeg
 from hedged.core.wording import contracts, money
 
@@ -45,7 +45,8 @@ def make_plan(
     """
     The steps from held to wanted when trading is due, else none.
 
-    A leg below the venue's minimum is left out and noted: dust is reported, not chased.
+    A leg below the venue's minimum is left out and noted: dust is reported, not chased. A step that
+    is larger than the book is noted, and stays: its limit caps the price of what fills.
     """
     if wanted is None or not drift.due:
         return Plan(steps=(), because=drift.because)
@@ -53,7 +54,8 @@ def make_plan(
     notes = tuple(note for leg in gaps if (note := _too_small(snapshot, leg)))
     steps = [_step(snapshot, leg, slippage_bps_max) for leg in gaps if not _too_small(snapshot, leg)]
     ordered = sorted(steps, key=lambda step: not step.reduce_only)
-    return Plan(steps=tuple(ordered), because=drift.because, notes=notes)
+    thin = tuple(note for step in ordered if (note := _too_large(snapshot, step)))
+    return Plan(steps=tuple(ordered), because=drift.because, notes=(*notes, *thin))
 
 
 def _gap(snapshot: Snapshot, leg: WantedLeg) -> Decimal:
@@ -73,6 +75,18 @@ def _step(snapshot: Snapshot, leg: WantedLeg, slippage_bps_max: Decimal) -> Step
         reduce_only=side == "buy",
         limit_price=to_tick(leg.mark_price * worst, instrument.tick, rounding),
         notional=abs(notional(instrument, gap, leg.mark_price)),
+    )
+
+
+def _too_large(snapshot: Snapshot, step: Step) -> str:
+    """That the book shows less than *step* on its side; nothing where nobody asked for its depth."""
+    quote = snapshot.quote(step.symbol)
+    depth = quote.bid_depth if step.side == "sell" else quote.ask_depth
+    if depth is None or step.contracts <= depth:
+        return ""
+    return (
+        f"{step.symbol}: the book shows {contracts(depth)} contracts within {DEPTH_BPS} bps; "
+        f"{contracts(step.contracts)} are planned, what does not fill follows at the next pass"
     )
 
 

@@ -13,14 +13,18 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import polars as pl
+import structlog
 
 from hedged.core.beta import Betas
 from hedged.core.market import Holding
 from hedged.core.metrics import MetricRow, Series, bar_seconds, measure, row_at
 from hedged.core.metrics.history import SCHEMAS
 from hedged.core.record import Policy
+from hedged.errors import VenueUnavailable
 from hedged.history.store import HistoryStore
-from hedged.history.watch import beside, betas_of, names_of, watched
+from hedged.history.watch import beside, betas_of, names_of, needs_of, watched
+
+log = structlog.get_logger()
 
 
 class Source(Protocol):
@@ -67,6 +71,26 @@ class Keeper:
         for one, series in wanted:
             notes += await self._kept(one, series, bar, until)
         return measured_from(self.store, policy, until, holdings, tuple(notes))
+
+    async def keep_running(self, policy: Policy, now: datetime) -> None:
+        """
+        Keep the funding rate that runs at *now*, where a rule names it. No venue tells of it later, so
+        every pass asks; one that gets no answer leaves a gap, and goes on.
+
+        Raises
+        ------
+        BadData
+            When the store can't be read or written.
+        """
+        if "funding_next" not in needs_of(policy):
+            return
+        symbol = policy.signal.symbol
+        try:
+            refused = await self._kept(symbol, "funding_next", policy.signal.bar, now)
+        except VenueUnavailable as error:
+            refused = (str(error),)
+        for why in refused:
+            log.warning("running_funding_not_kept", symbol=symbol, why=why)
 
     async def _kept(self, symbol: str, series: Series, bar: str, until: datetime) -> tuple[str, ...]:
         """Keep what is new of one series; why rows of it were refused."""

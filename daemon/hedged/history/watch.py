@@ -22,6 +22,7 @@ from hedged.core.metrics import History, Series, bar_seconds, find
 from hedged.core.metrics.basket import Basket, Constituent
 from hedged.core.metrics.chain import index_bars
 from hedged.core.metrics.history import BESIDE, SCHEMAS
+from hedged.core.metrics.vocabulary import Need
 from hedged.core.record import Policy
 from hedged.core.rules import parse
 
@@ -35,6 +36,12 @@ TOLD = timedelta(days=31)
 def names_of(policy: Policy) -> frozenset[str]:
     """The metrics that the rules name."""
     return frozenset(name for rule in policy.rules for name in parse(rule.when).names)
+
+
+def needs_of(policy: Policy) -> frozenset[Need]:
+    """What the metrics that the rules name are made of."""
+    metrics = (find(name) for name in names_of(policy))
+    return frozenset(need for metric in metrics if metric for need in metric.family.needs)
 
 
 def watched(
@@ -99,8 +106,7 @@ def betas_of(
 
 def _compares(policy: Policy) -> bool:
     """Whether a rule compares what is held with what hedges it."""
-    metrics = (find(name) for name in names_of(policy))
-    return any(metric is not None and "portfolio" in metric.family.needs for metric in metrics)
+    return "portfolio" in needs_of(policy)
 
 
 def _beside(read: Read, policy: Policy, holdings: tuple[Holding, ...], until: datetime) -> pl.DataFrame:

@@ -21,6 +21,7 @@ from hedged.core.market import (
     FundingPayment,
     Instrument,
     Margin,
+    MarginTier,
     OpenOrder,
     Position,
     Quote,
@@ -125,6 +126,8 @@ class Dialect(Protocol):
     """What metrics may need and the venue never serves."""
     wallets_apart: bool
     """Whether futures have wallets of their own, which a key without the right to trade can't read."""
+    tiers_by_account: bool
+    """Whether the steps of margin are an account's own, and told to its key only."""
 
     async def server_time(self, wire: Wire) -> datetime:
         """The venue's clock."""
@@ -135,11 +138,19 @@ class Dialect(Protocol):
     async def rights(self, wire: Wire) -> Rights:
         """What the key of *wire* may do."""
 
-    async def quotes(self, wire: Wire, listings: tuple[Listing, ...]) -> tuple[Quote, ...]:
-        """Mark, index, best bid and ask of each."""
+    async def quotes(
+        self, wire: Wire, listings: tuple[Listing, ...], deep: frozenset[str]
+    ) -> tuple[Quote, ...]:
+        """Mark, index, best bid and ask, running funding of each; of the symbols *deep* also depth."""
 
     async def prices(self, wire: Wire, pairs: tuple[tuple[str, str], ...]) -> dict[str, Decimal]:
         """Spot prices by base asset of (base, quote) pairs; absent where the pair is not traded."""
+
+    async def tiers(self, wire: Wire, listing: Listing) -> tuple[MarginTier, ...]:
+        """The steps of maintenance margin as the venue lists them; empty where it tells none."""
+
+    async def funding_hours(self, wire: Wire, listing: Listing) -> Decimal:
+        """Hours between two fundings of a perpetual, today."""
 
     async def account(
         self, wire: Wire, listings: dict[str, Listing], settle: str, symbols: frozenset[str]

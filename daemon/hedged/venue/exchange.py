@@ -17,14 +17,18 @@ import structlog
 
 from hedged.core.market import Quote
 from hedged.core.metrics import Series
+from hedged.core.metrics.history import SCHEMAS
 from hedged.errors import VenueUnavailable
 from hedged.venue.dialect import Dialect, Listing
+from hedged.venue.tiers import TierTable
 from hedged.venue.wire import Wire
 
 log = structlog.get_logger()
 
 FRESH = timedelta(seconds=5)
 """A quote that was asked for less than this ago serves another portfolio too."""
+RUNNING_EVERY = timedelta(minutes=15)
+"""How far apart the kept running funding rates are."""
 LISTED_AGAIN = timedelta(hours=1)
 SKEW_MEASURED_AGAIN = timedelta(minutes=5)
 
@@ -37,10 +41,12 @@ class Exchange:
         self.dialect = dialect
         self.wire = wire
         self.skew = timedelta(0)
+        self.tiers = TierTable(dialect, clock)
         self._clock = clock
         self._listings: dict[str, Listing] = {}
         self._listed_at: datetime | None = None
         self._quotes: dict[str, tuple[datetime, Quote]] = {}
+        self._deep: frozenset[str] = frozenset()
         self._prices: dict[tuple[str, str], tuple[datetime, Decimal | None]] = {}
         self._skew_at: datetime | None = None
         self._asking = asyncio.Lock()
@@ -68,19 +74,19 @@ class Exchange:
             raise VenueUnavailable(f"{self.name} does not list {symbol} (any more)")
         return found
 
-    async def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
-        """Quotes of listed *symbols*, at most `FRESH` old."""
+    async def quotes(
+        self, symbols: Iterable[str], deep: frozenset[str] = frozenset()
+    ) -> dict[str, Quote]:
+        """Quotes of listed *symbols*, at most `FRESH` old; of those *deep* with the book's depth."""
         wanted = frozenset(symbols)
         listings = [await self.listing(symbol) for symbol in sorted(wanted)]
         async with self._asking:
             now = self._clock()
-            old = [
-                listing
-                for listing in listings
-                if not self._is_fresh(self._quotes.get(listing.instrument.symbol), now)
-            ]
-            for quote in await self.dialect.quotes(self.wire, tuple(old)) if old else ():
+            known = {s for s in wanted if self._is_fresh(self._quotes.get(s), now)}
+            old = [one for one in listings if one.instrument.symbol not in known - (deep - self._deep)]
+            for quote in await self.dialect.quotes(self.wire, tuple(old), deep) if old else ():
                 self._quotes[quote.symbol] = (now, quote)
+            self._deep = (self._deep - {one.instrument.symbol for one in old}) | (deep & wanted)
         return {symbol: self._quotes[symbol][1] for symbol in wanted}
 
     async def prices(self, pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[Decimal, datetime]]:
@@ -100,6 +106,8 @@ class Exchange:
     ) -> pl.DataFrame:
         """See `Market.series`."""
         listing = await self.listing(symbol)
+        if series == "funding_next":
+            return await self._running(listing, after, until)
         return await self.dialect.series(self.wire, listing, series, bar, after, until)
 
     async def measure_skew(self, *, again: bool = False) -> timedelta:
@@ -112,6 +120,29 @@ class Exchange:
             self.skew = now + (answered - now) / 2 - theirs
             self._skew_at = now
         return self.skew
+
+    async def _running(self, listing: Listing, after: datetime | None, until: datetime) -> pl.DataFrame:
+        """
+        The running funding rate of now, at most one row: venues do not tell of earlier ones.
+
+        None before `RUNNING_EVERY` has passed since the last one that is kept. It is stamped by the
+        venue's answer, a moment after *until*.
+        """
+        nothing, symbol = pl.DataFrame(schema=SCHEMAS["funding_next"]), listing.instrument.symbol
+        now = self._clock()
+        too_soon = after is not None and now - self.skew - after < RUNNING_EVERY
+        if too_soon or listing.kind == "dated" or now - until > FRESH:
+            return nothing
+        quote = (await self.quotes([symbol]))[symbol]
+        if quote.funding_rate_next is None or (after is not None and quote.at <= after):
+            return nothing
+        hours = await self.dialect.funding_hours(self.wire, listing)
+        row = {
+            "at": quote.at,
+            "funding_rate_next": float(quote.funding_rate_next),
+            "interval_hours": float(hours),
+        }
+        return pl.DataFrame([row], schema=nothing.schema, orient="row")
 
     async def close(self) -> None:
         """Let go of the sockets."""

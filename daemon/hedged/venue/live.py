@@ -237,7 +237,8 @@ class LiveVenue:
         for unknown in sorted(held - listings.keys()):
             log.warning("unknown_contract_held", account=account.name, contract=unknown)
         needed = sorted((account.legs | held) & listings.keys())
-        quotes = await exchange.quotes(needed)
+        quotes = await exchange.quotes(needed, account.legs)
+        tiers = await exchange.tiers.of(account.name, account.wire, [listings[s] for s in needed])
         vouched = await self._vouch(account, listings)
 
         def key(symbol: str) -> str:
@@ -253,7 +254,8 @@ class LiveVenue:
             open_orders=tuple(replace(one, symbol=key(one.symbol)) for one in seen.open_orders),
             quotes=tuple(replace(quotes[symbol], symbol=key(symbol)) for symbol in needed),
             instruments=tuple(
-                replace(listings[symbol].instrument, symbol=key(symbol)) for symbol in needed
+                replace(listings[symbol].instrument, symbol=key(symbol), tiers=tiers[symbol])
+                for symbol in needed
             ),
             collateral=seen.collateral,
             doubts=(

@@ -86,6 +86,11 @@ def maybe_positive(row: Mapping[str, Any], key: str, what: str) -> Decimal | Non
     return found if found > 0 else None
 
 
+def maybe_number(row: Mapping[str, Any], key: str, what: str) -> Decimal | None:
+    """As `number`, None where the venue says nothing: no field, or an empty text. 0 is a number."""
+    return None if row.get(key) in (None, "") else number(row, key, what)
+
+
 def flag(row: Mapping[str, Any], key: str, what: str) -> bool:
     """True or false, and nothing else."""
     value = at(row, key, what)

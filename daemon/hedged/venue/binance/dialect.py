@@ -12,13 +12,13 @@ from typing import Any
 
 import polars as pl
 
-from hedged.core.market import Quote
+from hedged.core.market import MarginTier, Quote
 from hedged.core.metrics import Series, bar_seconds
 from hedged.core.metrics.history import SCHEMAS
 from hedged.core.metrics.vocabulary import Need
 from hedged.core.record import Outcome
 from hedged.errors import VenueUnavailable
-from hedged.venue.binance import happened, translate, wallets
+from hedged.venue.binance import happened, prices, translate, wallets
 from hedged.venue.binance import series as series_of
 from hedged.venue.binance.outcomes import OUTCOMES
 from hedged.venue.dialect import AccountSeen, Balance, Happening, Listing, Rights, SymbolMode
@@ -27,7 +27,6 @@ from hedged.venue.protocol import Order
 from hedged.venue.reading import (
     flag,
     instant,
-    maybe_positive,
     milliseconds,
     rows_of,
     table_of,
@@ -66,8 +65,9 @@ class Binance:
         read_by_post=frozenset({"sapiPostAssetGetFundingAsset"}),
     )
 
-    unserved: frozenset[Need] = frozenset({"funding_next"})
+    unserved: frozenset[Need] = frozenset()
     wallets_apart = True
+    tiers_by_account = True
 
     async def server_time(self, wire: Wire) -> datetime:
         answer = await wire.read("fapiPublicGetTime")
@@ -83,28 +83,19 @@ class Binance:
         )
         return wallets.rights_of(restrictions, account)
 
-    async def quotes(self, wire: Wire, listings: tuple[Listing, ...]) -> tuple[Quote, ...]:
-        async def quote(listing: Listing) -> Quote:
-            asked = {"symbol": listing.market_id}
-            premium, book = await asyncio.gather(
-                wire.read("fapiPublicGetPremiumIndex", asked),
-                wire.read("fapiPublicGetTickerBookTicker", asked),
-            )
-            return translate.quote_of(listing, premium, book)
-
-        return tuple(await asyncio.gather(*(quote(listing) for listing in listings)))
+    async def quotes(
+        self, wire: Wire, listings: tuple[Listing, ...], deep: frozenset[str]
+    ) -> tuple[Quote, ...]:
+        return await prices.quotes(wire, listings, deep)
 
     async def prices(self, wire: Wire, pairs: tuple[tuple[str, str], ...]) -> dict[str, Decimal]:
-        if not pairs:
-            return {}
-        rows = rows_of(await wire.read("publicGetTickerPrice"), "ticker/price")
-        by_id = {text(row, "symbol", "ticker/price"): row for row in rows}
-        told = {
-            base: maybe_positive(by_id[base + quote], "price", f"price of {base}")
-            for base, quote in pairs
-            if base + quote in by_id
-        }
-        return {base: price for base, price in told.items() if price is not None}
+        return await prices.spot(wire, pairs)
+
+    async def tiers(self, wire: Wire, listing: Listing) -> tuple[MarginTier, ...]:
+        return await prices.tiers(wire, listing)
+
+    async def funding_hours(self, wire: Wire, listing: Listing) -> Decimal:
+        return series_of.interval_of(await wire.read("fapiPublicGetFundingInfo"), listing)
 
     async def account(
         self, wire: Wire, listings: dict[str, Listing], settle: str, symbols: frozenset[str]
@@ -395,7 +386,7 @@ class Binance:
     async def _funding(
         self, wire: Wire, listing: Listing, after: datetime | None, until: datetime
     ) -> list[dict[str, Any]]:
-        hours = series_of.interval_of(await wire.read("fapiPublicGetFundingInfo"), listing)
+        hours = await self.funding_hours(wire, listing)
         begins = after or until - timedelta(hours=float(hours)) * BARS_BACK
         rows: list[dict[str, Any]] = []
         while True:

@@ -5,12 +5,14 @@ Binance's answers as values of the core, and orders as its requests. Pure: rows 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hedged.core.market import (
     ZERO,
     Instrument,
     Margin,
+    MarginTier,
     OpenOrder,
     Position,
     Quote,
@@ -18,6 +20,7 @@ from hedged.core.market import (
 )
 from hedged.core.record import Outcome
 from hedged.errors import OutcomeUnknown, VenueUnavailable
+from hedged.venue.depth import depth_of
 from hedged.venue.dialect import (
     Listing,
     ListingKind,
@@ -28,6 +31,7 @@ from hedged.venue.reading import (
     at,
     flag,
     instant,
+    maybe_number,
     maybe_positive,
     number,
     positive,
@@ -85,18 +89,76 @@ def listing_of(market: Mapping[str, Any]) -> Listing | None:
 
 def quote_of(listing: Listing, premium: Any, book: Any) -> Quote:
     """From ``premiumIndex`` and ``ticker/bookTicker`` of one symbol."""
+    what = f"bookTicker of {listing.market_id}"
+    top = _row_of(listing, book, what)
+    return replace(
+        _marked(listing, premium),
+        bid_price=maybe_positive(top, "bidPrice", what),
+        ask_price=maybe_positive(top, "askPrice", what),
+    )
+
+
+def deep_quote_of(listing: Listing, premium: Any, book: Any) -> Quote:
+    """From ``premiumIndex`` and ``depth`` of one symbol; ``depth`` does not say of which it is."""
+    table = table_of(book, f"depth of {listing.market_id}")
+    found = depth_of(table.get("bids"), table.get("asks"), listing.market_id)
+    return replace(
+        _marked(listing, premium),
+        bid_price=found.bid_price,
+        ask_price=found.ask_price,
+        bid_depth=found.bid_depth,
+        ask_depth=found.ask_depth,
+    )
+
+
+def _marked(listing: Listing, premium: Any) -> Quote:
+    """
+    The half of a quote that ``premiumIndex`` tells. Its ``lastFundingRate`` is the one that runs, to be
+    settled at ``nextFundingTime``, whatever it is called.
+    """
     what = f"premiumIndex of {listing.market_id}"
-    row, top = table_of(premium, what), table_of(book, f"bookTicker of {listing.market_id}")
-    for told in (row, top):
-        if told.get("symbol") != listing.market_id:
-            raise VenueUnavailable(f"{what}: the answer is of {told.get('symbol')}")
+    row = _row_of(listing, premium, what)
+    runs = listing.kind != "dated"
     return Quote(
         symbol=listing.instrument.symbol,
         at=instant(row, "time", what),
         mark_price=positive(row, "markPrice", what),
         index_price=maybe_positive(row, "indexPrice", what),
-        bid_price=maybe_positive(top, "bidPrice", what),
-        ask_price=maybe_positive(top, "askPrice", what),
+        funding_rate_next=maybe_number(row, "lastFundingRate", what) if runs else None,
+    )
+
+
+def _row_of(listing: Listing, answer: Any, what: str) -> dict[str, Any]:
+    row = table_of(answer, what)
+    if row.get("symbol") != listing.market_id:
+        raise VenueUnavailable(f"{what}: the answer is of {row.get('symbol')}")
+    return row
+
+
+def tiers_of(listing: Listing, answer: Any) -> tuple[MarginTier, ...]:
+    """
+    From ``leverageBracket`` of one symbol, a row or a list of one; ``cum`` is the deduction.
+
+    An account may have brackets of its own, ``notionalCoef`` times the usual ones. Whether the caps
+    are multiplied already is not documented; with 1 or more they are at least not too wide as they
+    stand, and below 1 they are refused.
+    """
+    what = f"leverageBracket of {listing.market_id}"
+    rows = rows_of(answer if isinstance(answer, list) else [answer], what)
+    if len(rows) != 1:
+        raise VenueUnavailable(f"{what}: {len(rows)} answers")
+    row = _row_of(listing, rows[0], what)
+    times = maybe_number(row, "notionalCoef", what)
+    if times is not None and times < 1:
+        raise VenueUnavailable(f"{what}: the brackets are {times} times the usual ones")
+    return tuple(
+        MarginTier(
+            notional_max=positive(one, "notionalCap", what),
+            rate=positive(one, "maintMarginRatio", what),
+            deduction=number(one, "cum", what),
+            leverage_max=positive(one, "initialLeverage", what),
+        )
+        for one in rows_of(at(row, "brackets", what), what)
     )
 
 

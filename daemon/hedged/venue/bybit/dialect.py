@@ -12,19 +12,19 @@ from typing import Any
 
 import polars as pl
 
-from hedged.core.market import Quote
+from hedged.core.market import MarginTier, Quote
 from hedged.core.metrics import Series, bar_seconds
 from hedged.core.metrics.history import SCHEMAS
 from hedged.core.metrics.vocabulary import Need
 from hedged.core.record import Outcome
 from hedged.errors import OutcomeUnknown, VenueUnavailable
-from hedged.venue.bybit import happened, translate, wallets
+from hedged.venue.bybit import happened, prices, translate, wallets
 from hedged.venue.bybit import series as series_of
 from hedged.venue.bybit.outcomes import OUTCOMES
 from hedged.venue.dialect import AccountSeen, Balance, Happening, Listing, Rights, SymbolMode
 from hedged.venue.outcomes import MarketType, raised
 from hedged.venue.protocol import Order
-from hedged.venue.reading import maybe_positive, milliseconds, text
+from hedged.venue.reading import milliseconds
 from hedged.venue.wire import Answered, Speech, Wire
 
 HOST = "api.bybit.com"
@@ -41,6 +41,8 @@ LOOKS = 3
 ORDERS_NOW, ORDERS_PAST = "privateGetV5OrderRealtime", "privateGetV5OrderHistory"
 GONE = "110001"
 """Of a cancel: the order does not exist, or it is over."""
+
+_named = translate.named
 
 
 def used_of(headers: Mapping[str, str]) -> float | None:
@@ -66,8 +68,9 @@ class Bybit:
         overasked={"10006": 1.0, "10018": 600.0},  # this endpoint in a second; this address
     )
 
-    unserved: frozenset[Need] = frozenset({"funding_next", "open_interest_notional"})
+    unserved: frozenset[Need] = frozenset({"open_interest_notional"})
     wallets_apart = False
+    tiers_by_account = False
 
     async def server_time(self, wire: Wire) -> datetime:
         return translate.time_of(await wire.read("publicGetV5MarketTime"), "time")
@@ -79,25 +82,20 @@ class Bybit:
     async def rights(self, wire: Wire) -> Rights:
         return wallets.rights_of(await wire.read("privateGetV5UserQueryApi"))
 
-    async def quotes(self, wire: Wire, listings: tuple[Listing, ...]) -> tuple[Quote, ...]:
-        async def quote(listing: Listing) -> Quote:
-            answer = await wire.read("publicGetV5MarketTickers", _named(listing))
-            return translate.quote_of(listing, answer)
-
-        return tuple(await asyncio.gather(*(quote(listing) for listing in listings)))
+    async def quotes(
+        self, wire: Wire, listings: tuple[Listing, ...], deep: frozenset[str]
+    ) -> tuple[Quote, ...]:
+        return await prices.quotes(wire, listings, deep)
 
     async def prices(self, wire: Wire, pairs: tuple[tuple[str, str], ...]) -> dict[str, Decimal]:
-        if not pairs:
-            return {}
-        answer = await wire.read("publicGetV5MarketTickers", {"category": "spot"})
-        rows = translate.list_of(answer, "spot tickers")
-        by_id = {text(row, "symbol", "spot tickers"): row for row in rows}
-        told = {
-            base: maybe_positive(by_id[base + quote], "lastPrice", f"price of {base}")
-            for base, quote in pairs
-            if base + quote in by_id
-        }
-        return {base: price for base, price in told.items() if price is not None}
+        return await prices.spot(wire, pairs)
+
+    async def tiers(self, wire: Wire, listing: Listing) -> tuple[MarginTier, ...]:
+        return await prices.tiers(wire, listing)
+
+    async def funding_hours(self, wire: Wire, listing: Listing) -> Decimal:
+        info = await wire.read("publicGetV5MarketInstrumentsInfo", _named(listing))
+        return series_of.funding_hours_of(info, listing)
 
     async def account(
         self, wire: Wire, listings: dict[str, Listing], settle: str, symbols: frozenset[str]
@@ -337,8 +335,7 @@ class Bybit:
         self, wire: Wire, listing: Listing, after: datetime | None, until: datetime
     ) -> list[dict[str, Any]]:
         """The newest page first, then the one before it."""
-        info = await wire.read("publicGetV5MarketInstrumentsInfo", _named(listing))
-        hours = series_of.funding_hours_of(info, listing)
+        hours = await self.funding_hours(wire, listing)
         begins = after or until - timedelta(hours=float(hours)) * BARS_BACK
         rates: list[tuple[datetime, Decimal]] = []
         ends = milliseconds(until)
@@ -378,10 +375,6 @@ class Bybit:
             found += series_of.open_interest_rows_of(answer, listing, step / timedelta(hours=1))
             begins += OPEN_INTEREST_PAGE * step
         return [row for row in found if (after is None or row["at"] > after) and row["at"] <= until]
-
-
-def _named(listing: Listing) -> dict[str, str]:
-    return {"category": translate.market_of(listing), "symbol": listing.market_id}
 
 
 def _books(listings: Mapping[str, Listing]) -> list[dict[str, str]]:

@@ -7,13 +7,15 @@ Every answer is an envelope: ``retCode``, ``retMsg``, ``result`` and ``time``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from hedged.core.market import ZERO, Instrument, OpenOrder, Position, Quote, Side
+from hedged.core.market import ZERO, Instrument, MarginTier, OpenOrder, Position, Quote, Side
 from hedged.core.record import Outcome
 from hedged.errors import OutcomeUnknown, VenueUnavailable
+from hedged.venue.depth import depth_of
 from hedged.venue.dialect import Listing, SeenPosition
 from hedged.venue.outcomes import MarketType
 from hedged.venue.protocol import Order
@@ -21,6 +23,7 @@ from hedged.venue.reading import (
     at,
     flag,
     instant,
+    maybe_number,
     maybe_positive,
     number,
     positive,
@@ -40,6 +43,9 @@ SHARES = "xstocks"
 """A ``symbolType`` that is no coin: Bybit lists shares too, and ccxt makes ordinary markets of them."""
 USD_PER_CONTRACT = Decimal(1)
 """Of every inverse contract; ccxt's contractSize is its minOrderQty, which is something else."""
+
+RATE_UNITS = (Decimal(1), Decimal(100))
+RATE_UNIT_GAP_MAX = Decimal("0.05")
 
 
 def error_of(answer: Any) -> str | None:
@@ -76,6 +82,11 @@ def time_of(answer: Any, what: str) -> datetime:
 def market_of(listing: Listing) -> MarketType:
     """What Bybit calls the category of a contract."""
     return "inverse" if listing.instrument.inverse else "linear"
+
+
+def named(listing: Listing) -> dict[str, str]:
+    """How a contract is asked about."""
+    return {"category": market_of(listing), "symbol": listing.market_id}
 
 
 def listing_of(market: Mapping[str, Any]) -> Listing | None:
@@ -120,6 +131,52 @@ def quote_of(listing: Listing, answer: Any) -> Quote:
         index_price=maybe_positive(row, "indexPrice", what),
         bid_price=maybe_positive(row, "bid1Price", what),
         ask_price=maybe_positive(row, "ask1Price", what),
+        funding_rate_next=None if listing.kind == "dated" else maybe_number(row, "fundingRate", what),
+    )
+
+
+def deep_quote_of(listing: Listing, ticker: Any, book: Any) -> Quote:
+    """From ``market/tickers`` and ``market/orderbook`` of one symbol. Best prices are the book's."""
+    what = f"orderbook of {listing.market_id}"
+    table = result_of(book, what)
+    if table.get("s") != listing.market_id:
+        raise VenueUnavailable(f"{what}: the answer is of {table.get('s')}")
+    found = depth_of(table.get("b"), table.get("a"), listing.market_id)
+    return replace(
+        quote_of(listing, ticker),
+        bid_price=found.bid_price,
+        ask_price=found.ask_price,
+        bid_depth=found.bid_depth,
+        ask_depth=found.ask_depth,
+    )
+
+
+def tiers_of(listing: Listing, answer: Any) -> tuple[MarginTier, ...]:
+    """From ``market/risk-limit`` of one linear symbol."""
+    what = f"risk-limit of {listing.market_id}"
+    return tuple(_tier_of(row, listing, what) for row in list_of(answer, what))
+
+
+def _tier_of(row: Mapping[str, Any], listing: Listing, what: str) -> MarginTier:
+    """
+    A step. Its rates are shares (0.005) or, in older answers, percentages (0.5): the initial one is
+    1 / leverage in one of the two. The lowest step may leave its deduction empty.
+    """
+    if row.get("symbol") != listing.market_id:
+        raise VenueUnavailable(f"{what}: the answer is of {row.get('symbol')}")
+    leverage, initial = positive(row, "maxLeverage", what), positive(row, "initialMargin", what)
+    unit = next((u for u in RATE_UNITS if abs(initial * leverage / u - 1) <= RATE_UNIT_GAP_MAX), None)
+    if unit is None:
+        raise VenueUnavailable(f"{what}: an initial margin of {initial} at a leverage of {leverage}")
+    lowest = number(row, "isLowestRisk", what) == 1
+    deduction = maybe_number(row, "mmDeduction", what)
+    if deduction is None and not lowest:
+        raise VenueUnavailable(f"{what}: no mmDeduction")
+    return MarginTier(
+        notional_max=positive(row, "riskLimitValue", what),
+        rate=positive(row, "maintenanceMargin", what) / unit,
+        deduction=deduction or ZERO,
+        leverage_max=leverage,
     )
 
 
