@@ -48,6 +48,7 @@ TESTED_BY = {
     "journal/migrations/*": "tests/journal/test_database.py",
     "journal/intents.py": "tests/journal/test_journal_store.py",
     "journal/binding.py": "tests/journal/test_journal_store.py",
+    "journal/usage.py": "tests/journal/test_journal_store.py",
     "journal/schema.py": "tests/journal/test_database.py",
     "journal/statements.py": "tests/journal/test_journal_store.py",
     "journal/store.py": "tests/journal/test_journal_store.py",

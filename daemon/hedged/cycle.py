@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from hedged import approval
+from hedged import approval, breakers
 from hedged.core import gate
 from hedged.core.account import attribute
 from hedged.core.beta import betas_in_force
 from hedged.core.exposure import expose
-from hedged.core.guard import drift, holds
+from hedged.core.guard import astray, drift, holds, naked
 from hedged.core.market import OURS, Snapshot
 from hedged.core.plan import make_plan
 from hedged.core.record import CycleRecord, Inputs, Mode, Policy, Thought, Tick, record_of
@@ -58,6 +58,7 @@ async def run(tick: Tick, shell: Shell) -> CycleRecord:
     inputs = await observe(tick, shell, unresolved)
     await take_back(inputs, shell.venue)
     thought = deliberate(inputs, shell.policy)
+    breakers.keep(thought.review.trips, shell.policy.portfolio, shell.journal, inputs.now)
     consent = approval.consent(thought.review, shell.mode)
     approved = gate.settle(thought.review, consent)
     outcomes = await execute(approved, tick, shell.venue, shell.journal, shell.policy)
@@ -88,6 +89,10 @@ async def observe(tick: Tick, shell: Shell, unresolved: tuple[str, ...]) -> Inpu
         restrictions=shell.journal.restrictions(policy.portfolio, now),
         unresolved=unresolved,
         strays=tuple(shell.journal.strangers(_ours(snapshot, policy))),
+        sent=shell.journal.sides(fill.client_order_id for fill in snapshot.fills),
+        untried=shell.journal.untried(policy.account, (leg.symbol for leg in policy.legs))
+        if shell.mode == "live"
+        else (),
     )
 
 
@@ -112,7 +117,10 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
         judgement, ratio = decide(policy.rules, verdicts, ratio, policy.ratio, at)
     wanted = size(ratio, exposure, snapshot, policy.legs)
     drifted = drift(wanted, memory.executed_ratio, policy.band)
-    plan = make_plan(snapshot, wanted, drifted, policy.limits.slippage_bps_max)
+    spell = None
+    if inputs.sent is not None:
+        spell = naked(memory.naked, memory.account, snapshot, wanted, drifted, inputs.sent)
+    plan = make_plan(snapshot, wanted, drifted, policy.limits.slippage_bps_max, untried=inputs.untried)
     around = gate.Circumstances(
         now=inputs.now,
         marks_before=memory.marks,
@@ -126,6 +134,7 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
             strays=inputs.strays,
             observed_at=memory.observed_at,
         ),
+        astray=astray(memory.account, snapshot, inputs.sent) if inputs.sent else (),
     )
     return Thought(
         exposure=exposure,
@@ -136,4 +145,5 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
         drift=drifted,
         plan=plan,
         review=gate.review(plan, snapshot, policy.limits, around),
+        naked=spell,
     )

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -25,8 +26,11 @@ import structlog
 import typer
 from typer.testing import CliRunner
 
+from builders import d
 from hedged.cli import exits
 from hedged.cli.app import app, main
+from hedged.core.gate import BREAKER, Restriction
+from hedged.core.guard import Naked
 from hedged.core.metrics import vocabulary
 from hedged.core.record import CycleRecord, Policy, digest, encode
 from hedged.journal.store import Journal
@@ -692,6 +696,60 @@ def test_resume_says_how_many_restrictions_it_lifted(
 
     assert found.code == exits.DONE
     assert "0 restrictions on demo lifted" in found.out
+
+
+def test_status_says_what_a_breaker_allows_and_what_lifts_it_and_resume_lifts_it(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = state.parent / "journal.sqlite"
+    with Journal.open_beside(file, wall_clock) as journal:
+        last = journal.latest("demo")
+        assert last is not None
+        tripped = Restriction(
+            scope="demo", allows="nothing", reason="61 [orders] today", by=BREAKER, at=last.inputs.now
+        )
+        journal.restrict(tripped)
+    before = here(monkeypatch, "status", "-c", state).out
+    lifted = here(monkeypatch, "stop", "resume", "demo", "-c", state)
+    after = here(monkeypatch, "status", "-c", state).out
+    connection = sqlite3.connect(file)
+    at = connection.execute("SELECT lifted_at FROM restriction").fetchall()
+    connection.close()
+
+    assert "nothing may be sent, by breaker: 61 [orders] today" in before
+    assert "hedged stop resume demo lifts it" in before
+    assert "1 restrictions on demo lifted" in lifted.out
+    assert "restricted" not in after
+    # The clock of a history stands at its last pass: what is sent after that counts anew.
+    assert at == [(last.inputs.now.isoformat(),)]
+
+
+def test_a_hedge_that_lost_contracts_is_in_the_status_and_in_the_explanation(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal.open_for(state.parent / "journal.sqlite", "paper", ("paper",), wall_clock) as journal:
+        last = journal.latest("demo")
+        assert last is not None
+        now = last.inputs.now
+        spell = Naked(
+            since=now, seen_at=now + timedelta(seconds=90), notional=d(1000), notional_max=d(2500),
+            notional_seconds=d(90_000), because="BTC/USDT:USDT: adl",
+        )  # fmt: skip
+        tick = replace(last.inputs.tick, scheduled_at=now + timedelta(days=9))
+        record = replace(
+            last,
+            inputs=replace(last.inputs, tick=tick),
+            thought=replace(last.thought, naked=spell),
+            memory=replace(last.memory, naked=spell),
+        )
+        journal.append(record, journal.policy(last.policy_digest))
+        row = journal.head()[0]
+    told = here(monkeypatch, "status", "-c", state).out
+    explained = " ".join(here(monkeypatch, "explain", row, "-c", state).out.split())
+
+    assert "unhedged" in told
+    assert "1,000.00 since 2021-05-11 00:05 UTC: BTC/USDT:USDT: adl" in told
+    assert "and still: 90 s, 2,500.00 at worst, 90,000.00 x seconds (BTC/USDT:USDT: adl)" in explained
 
 
 def test_resume_of_an_unknown_portfolio_is_refused(

@@ -18,6 +18,7 @@ from hedged.venue.opening import DIALECTS
 
 UIDS = {"binance": str(BINANCE_UID), "bybit": str(BYBIT_UID)}
 Changed = tuple[tuple[str, str], ...]
+SCHEDULE = '[schedule]\nreview = "{}"\n[venue]'
 
 
 @pytest.fixture(params=sorted(DIALECTS))
@@ -58,20 +59,22 @@ def hedged(monkeypatch: pytest.MonkeyPatch, *args: object) -> Answer:
     return answer(monkeypatch, *args)
 
 
-def test_the_target_is_reached_and_a_second_run_sends_nothing(
+def test_the_target_is_reached_by_a_small_order_and_the_rest_and_then_nothing_is_sent(
     tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = settings(tmp_path, exchange)
-    first = hedged(monkeypatch, "run", "--once", "--live", "-c", file, "--json")
-    second = hedged(monkeypatch, "run", "--once", "--live", "-c", file, "--json")
+    runs = []
+    for review in ("daily", "cron: 0 0 * * *"):  # each has a tick of its own, and so a pass
+        file = settings(tmp_path, exchange, changed=(("[venue]", SCHEDULE.format(review)),))
+        runs.append(hedged(monkeypatch, "run", "--once", "--live", "-c", file, "--json"))
     (position,) = exchange.control("state")["positions"]
 
-    assert first.code == second.code == 0, first.err + second.err
-    (record,) = first.json
-    (outcome,) = record["record"]["outcomes"]
-    assert (outcome["status"], outcome["filled"], record["record"]["mode"]) == ("filled", "0.5", "live")
+    assert [one.code for one in runs] == [0, 0], [one.err for one in runs]
+    records = [record["record"] for one in runs for record in one.json]
+    filled = [[(o["status"], o["filled"]) for o in record["outcomes"]] for record in records]
+    assert filled == [[("filled", "0.025")], [("filled", "0.475")], []]
+    assert {record["mode"] for record in records} == {"live"}
     assert float(position["quantity"]) == -0.5
-    assert exchange.orders() == 1
+    assert exchange.orders() == 2
 
 
 def test_every_command_tells_what_words_mean_and_trades_that(

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from builders import BTC, ETH, MONDAY, around, contract, d, holding, position, quote, snapshot
 from hedged.core.gate import (
+    BREAKER,
     NOTIONAL_PER_DAY_CEILING,
     NOTIONAL_PER_ORDER_CEILING,
+    ORDERS_PER_DAY_CEILING,
+    ORDERS_PER_HOUR_CEILING,
     ORDERS_PER_TICK_CEILING,
+    REJECTS_IN_A_ROW_CEILING,
     Allows,
     Circumstances,
     Consent,
     Limits,
     Restriction,
     Review,
+    Sent,
+    Trip,
     Usage,
     review,
     settle,
@@ -136,6 +145,15 @@ def test_the_strictest_of_several_restrictions_counts() -> None:
 
 # Orders and notionals.
 
+LOOSE = {
+    "order_notional_max": d("1e12"),
+    "day_notional_max": d("1e12"),
+    "orders_per_tick_max": 10**6,
+    "orders_per_hour_max": 10**6,
+    "orders_per_day_max": 10**6,
+    "rejects_in_a_row_max": 10**6,
+}
+
 
 @pytest.mark.parametrize(("sent", "cleared"), [(1, True), (2, False)])
 def test_orders_are_counted_for_each_instrument_and_tick(sent: int, cleared: bool) -> None:
@@ -163,11 +181,7 @@ def test_a_day_has_a_largest_notional_over_all_orders(today: str, cleared: bool)
 
 
 def test_no_limit_lifts_the_ceilings_in_code() -> None:
-    loose: dict[str, Any] = {
-        "order_notional_max": d("1e12"),
-        "day_notional_max": d("1e12"),
-        "orders_per_tick_max": 1000,
-    }
+    loose: dict[str, Any] = LOOSE
     order, day = NOTIONAL_PER_ORDER_CEILING, NOTIONAL_PER_DAY_CEILING
     spent = around(usage=Usage(notional_today=day - order, orders={BTC: ORDERS_PER_TICK_CEILING - 1}))
     over = around(usage=Usage(notional_today=day - order + 1, orders={}))
@@ -177,6 +191,148 @@ def test_no_limit_lifts_the_ceilings_in_code() -> None:
     assert not looked(step(notional=order + 1), **loose).cleared
     assert not looked(step(notional=order), at=over, **loose).cleared
     assert not looked(step(), at=many, **loose).cleared
+
+
+# Breakers.
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(
+    hour=st.integers(0, 70),
+    day=st.integers(0, 520),
+    lifted=st.booleans(),
+    hour_max=st.integers(1, 100),
+    day_max=st.integers(1, 1000),
+)
+def test_orders_of_an_hour_and_a_day_trip_and_only_those_since_a_lift_count(
+    hour: int, day: int, lifted: bool, hour_max: int, day_max: int
+) -> None:
+    fresh = Sent(orders_hour={BTC: hour // 2}, orders_today={BTC: day // 2}) if lifted else None
+    usage = Usage(
+        orders={}, orders_hour={BTC: hour}, orders_today={BTC: day, ETH: 400}, since_lift=fresh
+    )
+    limits = {"orders_per_hour_max": hour_max, "orders_per_day_max": day_max}
+    reviewed = looked(step(), at=around(usage=usage), **limits)
+    other = looked(step(ETH), at=around(usage=replace(usage, orders_today={BTC: day})), **limits)
+
+    counts = (hour // 2, day // 2) if lifted else (hour, day)
+    most = (min(hour_max, ORDERS_PER_HOUR_CEILING), min(day_max, ORDERS_PER_DAY_CEILING))
+    over = [count + 1 > limit for count, limit in zip(counts, most, strict=True)]
+    past = hour + 1 > ORDERS_PER_HOUR_CEILING or day + 1 > ORDERS_PER_DAY_CEILING
+    assert len(reviewed.trips) == sum(over)
+    assert {trip.allows for trip in reviewed.trips} <= {"nothing"}
+    assert reviewed.cleared is not (any(over) or past)
+    assert other.cleared
+
+
+@settings(deadline=None, derandomize=True, max_examples=100)
+@given(st.integers(0, 30), st.integers(1, 100))
+def test_refusals_in_a_row_trip_before_the_next_order(refused: int, most: int) -> None:
+    usage = Usage(orders={}, refused_in_a_row=refused)
+    tripped = refused >= min(most, REJECTS_IN_A_ROW_CEILING)
+
+    for plan in ((step(),), (buy(),)):
+        reviewed = looked(*plan, at=around(usage=usage), rejects_in_a_row_max=most)
+        assert bool(reviewed.trips) is tripped
+        assert reviewed.cleared is not tripped
+    assert looked(at=around(usage=usage), rejects_in_a_row_max=most).cleared
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(
+    today=st.decimals(0, 2000, places=2),
+    fresh=st.none() | st.decimals(0, 2000, places=2),
+    most=st.decimals(1, 2000, places=2),
+)
+def test_the_notional_of_a_day_trips_increases_and_leaves_reductions(
+    today: Decimal, fresh: Decimal | None, most: Decimal
+) -> None:
+    since = None if fresh is None else Sent(notional_today=fresh)
+    at = around(usage=Usage(notional_today=today, orders={}, since_lift=since))
+    reviewed = looked(step(), at=at, day_notional_max=most)
+    over = (today if fresh is None else fresh) + 100 > most
+
+    assert [trip.allows for trip in reviewed.trips] == ["reductions"] * over
+    assert reviewed.cleared is not over
+    assert looked(buy(), at=at, day_notional_max=most).cleared
+    mixed = looked(buy(ETH), step(), at=at, day_notional_max=most)
+    assert mixed.cleared is not ((today if fresh is None else fresh) + 200 > most)
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(
+    hour=st.integers(0, 200),
+    day=st.integers(0, 1000),
+    today=st.integers(0, 10**8),
+    row=st.integers(0, 30),
+    lifted=st.booleans(),
+)
+def test_no_setting_and_no_lift_lets_anything_past_the_ceilings(
+    hour: int, day: int, today: int, row: int, lifted: bool
+) -> None:
+    usage = Usage(
+        notional_today=d(today),
+        orders={},
+        orders_hour={BTC: hour},
+        orders_today={BTC: day},
+        refused_in_a_row=row,
+        since_lift=Sent() if lifted else None,
+    )
+    if looked(step(), at=around(usage=usage), **LOOSE).cleared:
+        assert hour < ORDERS_PER_HOUR_CEILING
+        assert day < ORDERS_PER_DAY_CEILING
+        assert today + 100 <= NOTIONAL_PER_DAY_CEILING
+        assert row < REJECTS_IN_A_ROW_CEILING
+
+
+def test_reductions_end_at_the_ceiling_of_the_day_too() -> None:
+    spent = around(usage=Usage(notional_today=NOTIONAL_PER_DAY_CEILING - 99, orders={}))
+
+    assert looked(buy(), at=spent).reasons == ("no more than 50,000,000.00 a day, whatever is lifted",)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        around(holds=("XYZ has no price",)),
+        around(marks_before={BTC: d(10)}),
+        around(now=MONDAY + 60 * SECOND),
+        restricted("nothing"),
+    ],
+)
+def test_what_bad_data_or_a_pause_holds_anyway_trips_nothing(at: Circumstances) -> None:
+    usage = Usage(orders={}, refused_in_a_row=3, orders_hour={BTC: 50}, notional_today=d(10**7))
+    tripped = looked(step(), at=around(usage=usage))
+    held = looked(step(), at=replace(at, usage=usage))
+
+    assert len(tripped.trips) == 3
+    assert held.trips == ()
+    assert set(tripped.reasons) < set(held.reasons)
+
+
+def test_what_went_astray_trips_whatever_is_planned_and_held() -> None:
+    fact = "the position grew after a buy"
+    at = around(astray=(fact,), holds=("a doubt",))
+
+    for plan in ((), (step(),)):
+        assert looked(*plan, at=at).trips == (Trip(allows="nothing", reason=fact),)
+        assert fact in looked(*plan, at=at).reasons
+
+
+def test_what_is_kept_already_does_not_trip_again_and_still_refuses() -> None:
+    fact = "the position grew after a buy"
+    kept = restricted("nothing", by=BREAKER, reason=fact)
+    reviewed = looked(step(), at=replace(kept, astray=(fact,)))
+
+    assert reviewed.trips == ()
+    assert fact in reviewed.reasons
+
+
+def test_after_a_trip_that_leaves_reductions_they_go_on() -> None:
+    usage = Usage(orders={}, notional_today=d(10**6))
+    at = replace(restricted("reductions", by=BREAKER), usage=usage)
+
+    assert sent(looked(buy(ETH), step(), at=at)) == (buy(ETH),)
 
 
 # Ages.
@@ -296,12 +452,13 @@ def test_a_refusal_keeps_every_reason() -> None:
         usage=Usage(orders={BTC: 9}),
         restrictions=restricted("nothing").restrictions,
     )
-    market = seen(quotes=(quote(index_price=d(150), bid_price=None, ask_price=None),))
+    odd = quote(index_price=d(150), bid_price=None, ask_price=None)
+    market = seen(quotes=(odd, quote(ETH, index_price=d(100), at=MONDAY + 60 * SECOND)))
     bad = buy(contracts=d("9.0005"), notional=d(300_000))
-    reviewed = looked(bad, market=market, at=at, day_notional_max=d(300))
+    reviewed = looked(bad, step(ETH), market=market, at=at, day_notional_max=d(300))
 
-    words = ("HOLD", "restricted", "orders sent", "an order of", "today", "price is", "positions are")
-    words += ("moved", "no two of", "whole lots", "more than close")
+    words = ("HOLD", "restricted", "orders sent", "an order of", "price is", "positions are", "moved")
+    words += ("no two of", "whole lots", "more than close", "today")
     assert len(reviewed.reasons) == len(words)
     assert all(word in reason for word, reason in zip(words, reviewed.reasons, strict=True))
 

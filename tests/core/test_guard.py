@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from builders import BTC, ETH, MONDAY, contract, d, fill, holding, position, quote, snapshot
+from hedged.core.account import AccountState, state_of
 from hedged.core.exposure import ExposurePolicy, expose
-from hedged.core.guard import Band, Drift, drift, holds
-from hedged.core.market import Snapshot
+from hedged.core.guard import Band, Drift, Naked, astray, drift, holds, naked
+from hedged.core.market import Fill, Side, Snapshot
 from hedged.core.sizing import HedgeLeg, size
 from hedged.core.target import RatioMemory
 
@@ -238,3 +242,201 @@ def test_a_leg_without_weight_is_closed_though_the_drift_is_inside_its_band() ->
 
     assert found.due
     assert "no weight" in found.because
+
+
+# What went astray.
+
+SECOND = timedelta(seconds=1)
+SENT: dict[str, Side] = {"bought": "buy", "sold": "sell"}
+
+
+def fill_of(client_order_id: str, contracts: str | int, after_s: int = 10, **changed: Any) -> Fill:
+    """A fill at 100, some seconds after `MONDAY`, on the side that was sent."""
+    plain = Fill(
+        at=MONDAY + after_s * SECOND,
+        symbol=BTC,
+        side=SENT.get(client_order_id, "buy"),
+        contracts=d(contracts),
+        fill_price=d(100),
+        mark_price=d(100),
+        index_price=None,
+        fee=d(0),
+        client_order_id=client_order_id,
+    )
+    return replace(plain, **changed)
+
+
+def moved(before: str | int, after: str | int, *fills: Fill, **changed: Any) -> tuple[str, ...]:
+    seen_now = replace(seen(after), at=MONDAY + 60 * SECOND, fills=fills, **changed)
+    return astray(state_of(seen(before)), seen_now, SENT)
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(
+    held=st.integers(-50, 0),
+    bought=st.integers(0, 50),
+    sold=st.integers(0, 50),
+    forced=st.integers(0, 9),
+)
+def test_what_orders_and_forced_fills_make_of_a_position_is_never_astray(
+    held: int, bought: int, sold: int, forced: int
+) -> None:
+    after = held + bought - sold + forced
+    fills = [fill_of(name, n) for name, n in (("bought", bought), ("sold", sold)) if n]
+    fills += [fill_of("adl", forced, cause="adl")] if forced else []
+
+    assert moved(held, after, *fills) == ()
+    assert moved(held, held, *fills) == ()  # a stale position is a doubt, and nothing worse
+
+
+@settings(deadline=None, derandomize=True, max_examples=100)
+@given(held=st.integers(-50, 0), filled=st.integers(1, 50), side=st.sampled_from(["bought", "sold"]))
+def test_a_position_that_moved_against_the_order_is_astray(held: int, filled: int, side: str) -> None:
+    after = held - filled if side == "bought" else held + filled
+    reasons = moved(held, after, fill_of(side, filled))
+
+    assert len(reasons) == 1
+    assert f"went from {held} to {after} after a " in reasons[0]
+
+
+def test_a_short_that_shrank_by_more_than_was_sold_is_no_wrong_sign_but_adl() -> None:
+    assert moved(-5, -3, fill_of("sold", 1)) == ()
+    assert moved(-5, -3, fill_of("sold", 1), fill_of("adl", 3, cause="adl")) == ()
+
+
+def test_an_order_that_left_a_long_is_astray() -> None:
+    (reason,) = moved(-2, 3, fill_of("bought", 2))
+
+    assert "from -2 to 3, which is long" in reason
+
+
+def test_without_a_fill_of_ours_nothing_is_astray_whatever_another_hand_did() -> None:
+    assert moved(-2, 3, fill_of("by-hand", 5)) == ()
+    assert moved(-2, -9) == ()
+
+
+def test_a_fill_told_on_the_other_side_than_was_sent_is_astray() -> None:
+    (reason,) = moved(-2, -3, fill_of("sold", 1, side="buy"))
+
+    assert reason.startswith(f"{BTC}: a sell was sent, and the venue tells of a buy of 1")
+
+
+@pytest.mark.parametrize(("who", "count"), [("sold", 1), ("by-hand", 0)])
+def test_two_notionals_of_a_position_are_astray_after_a_fill_of_ours_only(who: str, count: int) -> None:
+    fill = fill_of(who, 1, side="sell")
+    reasons = moved(-2, -3, fill, misvalued=(BTC,))
+
+    assert len(reasons) == count
+    assert moved(-2, -3, fill, misvalued=(ETH,)) == ()
+
+
+def test_the_very_first_pass_has_nothing_to_compare_with() -> None:
+    first = replace(seen(3), fills=(fill_of("sold", 3),))
+
+    assert astray(None, first, SENT) == ()
+
+
+# The time without a whole hedge.
+
+
+def spell_of(
+    spell: Naked | None,
+    before: str | int,
+    after: str | int,
+    *fills: Fill,
+    at_s: int = 60,
+    target: str = "0.50",
+    executed: str | None = "",
+) -> Naked | None:
+    """50 of 100 coins should be short; *before* and *after* are held."""
+    seen_now = replace(seen(after), at=MONDAY + at_s * SECOND, fills=fills)
+    account: AccountState = state_of(seen(before))
+    memory = RatioMemory(goal_ratio=d(target), target_ratio=d(target))
+    wanted = size(memory, expose(seen_now, ExposurePolicy()), seen_now, ONE)
+    done = d(target) if executed == "" else None if executed is None else d(executed)
+    return naked(spell, account, seen_now, wanted, drift(wanted, done, BAND), SENT)
+
+
+@pytest.mark.parametrize("cause", ["adl", "liquidation", "delivery"])
+def test_contracts_lost_to_a_forced_fill_begin_a_spell_at_that_fill(cause: Any) -> None:
+    spell = spell_of(None, -50, -20, fill_of("x", 30, after_s=20, cause=cause))
+
+    assert spell is not None
+    assert (spell.since, spell.seconds, spell.notional) == (MONDAY + 20 * SECOND, 40, 3000)
+    assert spell.notional_seconds == 3000 * 40
+    assert (spell.because, spell.until) == (f"{BTC}: {cause}", None)
+
+
+def test_contracts_that_no_fill_explains_begin_a_spell_at_first_sight() -> None:
+    spell = spell_of(None, -50, -20)
+
+    assert spell is not None
+    assert (spell.since, spell.seconds) == (MONDAY + 60 * SECOND, 0)
+    assert "no fill tells why" in spell.because
+
+
+def test_contracts_that_a_person_bought_begin_a_spell_too() -> None:
+    spell = spell_of(None, -50, -20, fill_of("by-hand", 30))
+
+    assert spell is not None
+    assert "another hand" in spell.because
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fills"),
+    [
+        (-50, -50, ()),  # whole
+        (-50, -46, (fill_of("adl", 4, cause="adl"),)),  # inside the band
+        (-20, -20, ()),  # a target that is not reached yet is a decision
+        (-20, -10, (fill_of("bought", 10),)),  # as is what we bought
+        (-20, -20, (fill_of("sold", 10),)),  # told late: it was in the position before
+        (-90, -60, (fill_of("adl", 30, cause="adl"),)),  # still hedged enough
+    ],
+)
+def test_what_was_decided_or_is_inside_the_band_is_no_spell(
+    before: int, after: int, fills: tuple[Fill, ...]
+) -> None:
+    assert spell_of(None, before, after, *fills) is None
+
+
+@settings(deadline=None, derandomize=True, max_examples=100)
+@given(st.lists(st.tuples(st.integers(1, 600), st.integers(-44, 0)), min_size=1, max_size=8))
+def test_a_spell_sums_what_was_missing_over_time_and_keeps_the_worst(
+    looks: list[tuple[int, int]],
+) -> None:
+    at, held = 60, -20
+    spell = spell_of(None, -50, held, at_s=at)
+    total, worst = Decimal(0), 3000
+    for seconds, now_held in looks:
+        total += seconds * (held + 50) * 100
+        at, held = at + seconds, now_held
+        worst = max(worst, (held + 50) * 100)
+        spell = spell_of(spell, held, held, at_s=at)
+    ended = spell_of(spell, held, -50, fill_of("sold", held + 50, after_s=at + 7), at_s=at + 50)
+
+    assert spell is not None
+    assert ended is not None
+    assert (spell.notional_seconds, spell.notional_max, spell.until) == (total, worst, None)
+    assert (ended.notional, ended.until) == (0, MONDAY + (at + 7) * SECOND)
+    assert ended.notional_seconds == total + 7 * (held + 50) * 100
+    assert ended.seconds == at + 7 - 60
+
+
+def test_a_spell_ends_at_sight_where_nothing_is_missing_any_more() -> None:
+    spell = spell_of(None, -50, -20)
+    ended = spell_of(spell, -20, -20, at_s=90, target="0.20", executed="0.20")
+
+    assert ended is not None
+    assert ended.until == MONDAY + 90 * SECOND
+
+
+def test_a_spell_goes_on_while_nobody_knows_what_is_wanted() -> None:
+    spell = spell_of(None, -50, -20)
+    blind = replace(seen(-20), at=MONDAY + 100 * SECOND)
+    known = Drift(net=None, mix=None, due=False, because="")
+    carried = naked(spell, state_of(blind), blind, None, known, SENT)
+    back = spell_of(carried, -20, -20, at_s=0)  # a clock that went back
+
+    assert carried is not None
+    assert back is not None
+    assert carried.notional_seconds == back.notional_seconds == 3000 * 40

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from builders import BTC, ETH, contract, d, holding, position, quote, snapshot
 from hedged.core.exposure import ExposurePolicy, expose
@@ -31,11 +34,16 @@ def seen(*positions: Any, **changed: Any) -> Snapshot:
 
 
 def planned(
-    market: Snapshot, target: str, legs: tuple[HedgeLeg, ...] = ONE, drift: Drift = DUE, bps: int = 50
+    market: Snapshot,
+    target: str,
+    legs: tuple[HedgeLeg, ...] = ONE,
+    drift: Drift = DUE,
+    bps: int = 50,
+    untried: tuple[str, ...] = (),
 ) -> Plan:
     memory = RatioMemory(goal_ratio=d(target), target_ratio=d(target))
     wanted = size(memory, expose(market, ExposurePolicy()), market, legs)
-    return make_plan(market, wanted, drift, d(bps))
+    return make_plan(market, wanted, drift, d(bps), untried)
 
 
 def test_a_missing_hedge_is_sold_short() -> None:
@@ -177,3 +185,70 @@ def test_a_position_off_the_lot_grid_is_traded_in_whole_lots_and_leaves_dust(
     plan = planned(seen(position(held), notional_min=d(0), contracts_min=d(0)), target)
 
     assert [step.contracts for step in plan.steps] == [d(n) for n in steps]
+
+
+# The first order.
+
+
+def test_the_first_order_in_a_contract_is_a_twentieth_and_the_plan_says_so() -> None:
+    plan = planned(seen(), "1", TWO, untried=(BTC,))
+
+    assert [(s.symbol, s.contracts, s.notional) for s in plan.steps] == [
+        (BTC, d("0.25"), 25), (ETH, 5, 500)
+    ]  # fmt: skip
+    assert plan.cut == (BTC,)
+    assert plan.notes == (
+        f"{BTC}: first order on this account: 0.25 of 5; the rest follows at the next pass",
+    )
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(
+    held=st.integers(-1000, 0),
+    target=st.decimals(0, 1, places=3),
+    lot=st.sampled_from(["0.001", "0.01", "1"]).map(Decimal),
+    contracts_min=st.sampled_from(["0", "0.5", "2"]).map(Decimal),
+    notional_min=st.sampled_from(["0", "5", "123.45"]).map(Decimal),
+    inverse=st.booleans(),
+)
+def test_a_first_order_is_no_more_than_the_least_or_a_twentieth_and_what_the_venue_takes(
+    held: int,
+    target: Decimal,
+    lot: Decimal,
+    contracts_min: Decimal,
+    notional_min: Decimal,
+    inverse: bool,
+) -> None:
+    market = seen(
+        *([position(str(held * lot))] if held else []),
+        lot=lot, contracts_min=contracts_min, notional_min=notional_min, inverse=inverse,
+        contract_multiplier=d(100) if inverse else d(1),
+    )  # fmt: skip
+    whole = planned(market, str(target))
+    first = planned(market, str(target), untried=(BTC,))
+
+    assert [s.side for s in first.steps] == [s.side for s in whole.steps]
+    for step, of in zip(first.steps, whole.steps, strict=True):
+        least = notional_min / min(of.limit_price, 100) if not inverse else notional_min / 100
+        most = max(contracts_min, least, of.contracts / 20)
+        assert 0 < step.contracts <= of.contracts
+        assert step.contracts < most + lot
+        assert step.contracts % lot == 0
+        assert (step.reduce_only, step.limit_price) == (of.reduce_only, of.limit_price)
+        if step.contracts < of.contracts:
+            assert step.contracts >= contracts_min
+            assert step.notional >= notional_min
+            assert inverse or step.contracts * step.limit_price >= notional_min
+    assert first.cut == tuple(
+        s.symbol for s, of in zip(first.steps, whole.steps, strict=True) if s != of
+    )
+
+
+def test_a_first_reduction_is_small_too() -> None:
+    (step,) = planned(seen(position(-10)), "0", untried=(BTC,)).steps
+
+    assert (step.side, step.contracts, step.reduce_only) == ("buy", d("0.5"), True)
+
+
+def test_a_plan_in_a_contract_that_is_known_is_not_cut() -> None:
+    assert planned(seen(), "0.5", untried=(ETH,)) == planned(seen(), "0.5")

@@ -283,6 +283,41 @@ def test_a_difference_that_was_altered_or_lost_its_base_is_an_error() -> None:
 # What a pass leaves behind.
 
 
+def test_a_plan_of_which_a_part_was_held_back_is_not_executed() -> None:
+    record = made(inputs(untried=(BTC,)), policy())
+
+    assert record.thought.plan.cut == (BTC,)
+    assert [o.status for o in record.outcomes] == ["filled"]
+    assert record.memory.executed_ratio is None
+
+
+def test_a_record_from_before_breakers_is_read_and_decided_the_same() -> None:
+    record = made(inputs(), policy())
+    body = json.loads(encode(record))
+    for path, names in (
+        (("inputs",), ("sent", "untried")),
+        (("inputs", "usage"), ("orders_hour", "orders_today", "refused_in_a_row", "since_lift")),
+        (("inputs", "snapshot"), ("misvalued",)),
+        (("inputs", "memory"), ("naked",)),
+        (("memory",), ("naked",)),
+        (("thought",), ("naked",)),
+        (("thought", "plan"), ("cut",)),
+        (("thought", "review"), ("trips",)),
+    ):
+        part = body
+        for name in path:
+            part = part[name]
+        for name in names:
+            del part[name]
+    older = decode_record(encode(body))
+    limits = json.loads(encode(policy()))
+    for name in ("orders_per_hour_max", "orders_per_day_max", "rejects_in_a_row_max"):
+        del limits["limits"][name]
+
+    assert older == record
+    assert deliberate(older.inputs, decode_policy(encode(limits))) == record.thought
+
+
 def test_a_tick_is_named_by_its_cadence_and_its_instant() -> None:
     assert review_tick().id == "weekly@2024-01-01T00:00:00Z"
     assert cycle_id("main", guard_tick()) == "main/guard@2024-01-01T00:00:00Z"

@@ -31,7 +31,7 @@ from builders import (
     snapshot,
 )
 from fakes import FakeClock
-from hedged.core.gate import Restriction
+from hedged.core.gate import BREAKER, Restriction, Sent
 from hedged.core.market import Flow, Snapshot
 from hedged.core.plan import Step
 from hedged.core.record import RECORD_VERSION, CycleRecord, Memory, Outcome, digest, encode, remember
@@ -547,6 +547,138 @@ def test_usage_counts_the_utc_day_and_this_very_tick(journal: Journal, clock: Fa
     assert used.orders == {BTC: 1, ETH: 1}
     assert journal.usage("main", later, MONDAY + DAY).notional_today == 0
     assert journal.usage("main", later, clock.now).orders == {}
+
+
+def refused_of(journal: Journal, count: int, status: str = "refused") -> None:
+    for _ in range(count):
+        intent = journal.open_intent(policy(), review_tick(), SELL)
+        outcome = outcome_of(intent.client_order_id, status=status, filled=d(0), fill_price=None)
+        journal.resolve_intent(intent, outcome)
+
+
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(st.lists(st.tuples(st.sampled_from([BTC, ETH]), st.integers(1, 7000)), max_size=12))
+def test_usage_counts_the_last_hour_and_the_utc_day_by_instrument(
+    tmp_path_factory: pytest.TempPathFactory, orders: list[tuple[str, int]]
+) -> None:
+    """Orders some seconds after one another, counted from scratch after each."""
+    clock = FakeClock(MONDAY - timedelta(hours=3))
+    journal, sent = opened(tmp_path_factory.mktemp("journal"), clock), []
+    for symbol, seconds in orders:
+        clock.step(seconds=seconds)
+        journal.open_intent(policy(), review_tick(), replace(SELL, symbol=symbol))
+        sent.append((symbol, clock.now))
+        found = journal.usage("main", guard_tick(), clock.now)
+        midnight = clock.now.replace(hour=0, minute=0, second=0)
+        for one in (BTC, ETH):
+            times = [at for name, at in sent if name == one]
+            hour = [at for at in times if at > clock.now - timedelta(hours=1)]
+            assert found.orders_hour.get(one, 0) == len(hour)
+            assert found.orders_today.get(one, 0) == sum(at >= midnight for at in times)
+        assert found.since_lift is None
+    journal.close()
+
+
+def test_refusals_are_counted_since_the_last_order_that_was_not_refused(journal: Journal) -> None:
+    def counted() -> int:
+        return journal.usage("main", review_tick(), MONDAY).refused_in_a_row
+
+    refused_of(journal, 2)
+    assert counted() == 2
+    journal.open_intent(policy(), review_tick(), SELL)  # nobody knows yet
+    journal.open_intent(policy(portfolio="other"), review_tick(), SELL)
+    refused_of(journal, 1)
+    assert counted() == 3
+    assert journal.usage("other", review_tick(), MONDAY).refused_in_a_row == 0
+    for status in ("unfilled", "partial", "filled"):
+        refused_of(journal, 1, status)
+        assert counted() == 0
+        refused_of(journal, 1)
+        assert counted() == 1
+
+
+def test_what_was_sent_before_a_breaker_was_lifted_counts_against_the_ceilings_only(
+    journal: Journal, clock: FakeClock
+) -> None:
+    clock.now = MONDAY + timedelta(hours=1)
+    refused_of(journal, 3, "unfilled")
+    refused_of(journal, 2)
+    journal.open_intent(policy(), review_tick(), SELL)
+    journal.restrict(frozen(by=BREAKER))
+    clock.step(minutes=1)
+    journal.lift("main", "a person")
+    at_once = journal.usage("main", review_tick(), clock.now)
+    clock.step(minutes=1)
+    refused_of(journal, 1)
+    later = journal.usage("main", review_tick(), clock.now)
+
+    assert at_once.since_lift == Sent()
+    assert (at_once.orders_hour, at_once.refused_in_a_row) == ({BTC: 6}, 0)
+    assert later.since_lift == Sent(orders_hour={BTC: 1}, orders_today={BTC: 1})
+    assert (later.orders_today, later.notional_today, later.refused_in_a_row) == ({BTC: 7}, 200, 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "ahead"),
+    [({"by": "hedged"}, 0), ({"by": BREAKER, "scope": "other"}, 0), ({"by": BREAKER}, 60)],
+)
+def test_a_lift_of_something_else_or_of_a_future_hour_forgives_nothing(
+    journal: Journal, clock: FakeClock, changed: dict[str, Any], ahead: int
+) -> None:
+    refused_of(journal, 2)
+    journal.restrict(frozen(**changed))
+    journal.lift("main", "a person", clock.now + timedelta(minutes=ahead))
+    journal.lift("other", "a person")
+    found = journal.usage("main", review_tick(), clock.now)
+
+    assert (found.refused_in_a_row, found.since_lift) == (2, None)
+
+
+def test_the_last_lift_of_a_breaker_is_the_one_that_counts(journal: Journal, clock: FakeClock) -> None:
+    """Also after the clock went back, when an earlier lift has a later instant."""
+    for hours in (5, 2):
+        clock.now = MONDAY + timedelta(hours=hours)
+        refused_of(journal, 2)
+        journal.restrict(frozen(by=BREAKER))
+        clock.step(minutes=1)
+        journal.lift("main", "a person")
+    clock.now = MONDAY + timedelta(hours=3)
+    refused_of(journal, 1)
+
+    assert journal.usage("main", review_tick(), clock.now).refused_in_a_row == 1
+
+
+def test_the_sides_of_our_orders_are_told_by_their_ids(journal: Journal) -> None:
+    sold = journal.open_intent(policy(), review_tick(), SELL).client_order_id
+    bought = journal.open_intent(policy(), review_tick(), replace(SELL, side="buy")).client_order_id
+
+    assert journal.sides([sold, bought, "", "web_1"]) == {sold: "sell", bought: "buy"}
+    assert journal.sides([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "mode", "tried"),
+    [
+        ("filled", "live", True),
+        ("partial", "live", True),
+        ("unfilled", "live", False),
+        ("refused", "live", False),
+        (None, "live", False),
+        ("filled", "paper", False),
+    ],
+)
+def test_a_contract_is_tried_when_a_live_order_of_ours_was_filled_in_it(
+    tmp_path: Path, status: Any, mode: str, tried: bool
+) -> None:
+    journal = opened(tmp_path, mode=mode)
+    intent = journal.open_intent(policy(), review_tick(), SELL)
+    reason = 'said "status":"filled"'  # a venue's words prove nothing
+    if status is not None:
+        journal.resolve_intent(intent, outcome_of(intent.client_order_id, status=status, reason=reason))
+    found = journal.untried("paper", [ETH, BTC]), journal.untried("another", [BTC])
+    journal.close()
+
+    assert found == ((ETH,) if tried else (BTC, ETH), (BTC,))
 
 
 # Restrictions.

@@ -39,4 +39,4 @@ def is_seen(bug: Bug, folder: Path) -> bool:
         text=True,
         check=False,
     )  # fmt: skip
-    return ran.returncode == FAILED and "error" not in ran.stdout.splitlines()[-1]
+    return ran.returncode == FAILED and " failed" in ran.stdout.splitlines()[-1]

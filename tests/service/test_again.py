@@ -64,9 +64,13 @@ def test_a_pass_that_left_nothing_open_is_all(journal: Journal, statuses: tuple[
     assert again.due(journal, "main", NOW + timedelta(days=1)) is None
 
 
-@pytest.mark.parametrize("status", ["partial", "unfilled", "unknown"])
-def test_what_the_market_did_not_take_is_tried_again_soon(journal: Journal, status: str) -> None:
-    due = after(journal, record(review_tick(), status))
+@pytest.mark.parametrize("status", ["partial", "unfilled"])
+def test_what_the_market_did_not_take_waits_for_the_schedule(journal: Journal, status: str) -> None:
+    assert record(review_tick(), status).look_again == ""
+
+
+def test_an_order_whose_end_nobody_knows_is_looked_for_soon(journal: Journal) -> None:
+    due = after(journal, record(review_tick(), "unknown"))
 
     assert due(NOW + SOON - timedelta(seconds=1)) is None
     found = due(NOW + SOON)
@@ -113,7 +117,7 @@ def test_a_pass_of_the_schedule_counts_anew(journal: Journal) -> None:
 def test_a_name_that_the_journal_has_already_is_not_used_again(journal: Journal) -> None:
     taken = replace(guard_tick(), cadence="guard+1")
     journal.append(record(taken), policy())
-    due = after(journal, record(guard_tick(), "partial"))
+    due = after(journal, record(guard_tick(), "unknown"))
     found = due(NOW + SOON)
 
     assert found is not None
@@ -121,6 +125,6 @@ def test_a_name_that_the_journal_has_already_is_not_used_again(journal: Journal)
 
 
 def test_a_clock_that_went_back_does_not_put_it_off(journal: Journal) -> None:
-    due = after(journal, record(guard_tick(), "partial"))
+    due = after(journal, record(guard_tick(), "unknown"))
 
     assert due(NOW - timedelta(hours=1)) is not None

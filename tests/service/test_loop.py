@@ -12,7 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +223,34 @@ async def test_a_frozen_portfolio_stays_frozen_after_the_error_and_a_restart(rig
     rig.clock.step(minutes=5)
     await again.run(rig.wakes())
     assert len(rig.venues["main"].orders) == 1
+
+
+async def test_a_hedge_that_lost_contracts_is_told_at_first_sight_and_when_it_is_whole(
+    rig: Rig,
+) -> None:
+    class Losing(Live):
+        lost = ZERO
+
+        async def observe(self, now: datetime, *, after: int) -> Snapshot:
+            seen = await super().observe(now, after=after)
+            held = seen.held(BTC) + self.lost
+            return replace(seen, positions=(position(str(held)),) if held else ())
+
+    venue = rig.venues["main"] = Losing()
+
+    def lose() -> None:
+        venue.lost = Decimal(1)
+        rig.clock.step(minutes=5)
+
+    with capture_logs() as logs:
+        await rig.made(rig.journal).run(rig.wakes(rig.later(), lose, rig.later(), rig.later()))
+
+    told = [line for line in logs if line["event"] in ("unhedged", "hedged_again")]
+    assert [(line["event"], line["log_level"]) for line in told] == [
+        ("unhedged", "error"), ("hedged_again", "warning")
+    ]  # fmt: skip
+    assert told[0]["notional"] == told[1]["notional_max"] == "100.00"
+    assert (told[1]["seconds"], told[1]["notional_seconds"]) == (300, "30000")
 
 
 async def test_errors_that_differ_in_their_words_freeze_once(rig: Rig) -> None:

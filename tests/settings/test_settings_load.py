@@ -385,6 +385,10 @@ OUT_OF_BOUNDS = [
       for value in ("0", "-5", "nan", "1e18", "true")),
     *((with_line("[limits]", f"orders_per_tick_max = {value}"), "limits.orders_per_tick_max")
       for value in ("0", "-1", "1000", "nan", "2.5", "true")),
+    *((with_line("[limits]", f"{key} = {value}"), f"limits.{key}")
+      for key, most in (("orders_per_hour_max", 60), ("orders_per_day_max", 500),
+                        ("rejects_in_a_row_max", 10))
+      for value in ("0", "-1", str(most + 1), "nan", "2.5", "true")),
     (with_line("[limits]", "slippage_bps_max = 501"), "limits.slippage_bps_max"),
     (with_line("[limits]", "price_jump_max = 0.91"), "limits.price_jump_max"),
     (with_line("[signal]", "ath_seed = { price = inf, date = 2017-12-17 }"), "signal.ath_seed.price"),

@@ -195,6 +195,8 @@ async def test_a_position_worth_something_else_by_the_venue_is_doubted(
     seen = await live.observe(line.clock(), after=0)
 
     assert any("by the venue's own figure" in doubt for doubt in seen.doubts)
+    assert seen.misvalued == (BTC,)
+    assert (await live.observe(later(line, seconds=30), after=0)).misvalued == ()
 
 
 @pytest.mark.parametrize(("ahead_s", "doubted"), [(1, False), (-2, False), (3, True), (-40, True)])

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from hedged.cli.show import VERDICT, console, figure, print_json, settings_of, table
 from hedged.core.beta import BETA_MAX, BETA_MIN, BetaEstimate, Betas
+from hedged.core.guard import Naked
 from hedged.core.record import CycleRecord, Policy
 from hedged.core.target import Judgement
 from hedged.core.wording import contracts, money, percent
@@ -189,6 +190,8 @@ def _hedge(out: Console, record: CycleRecord) -> None:
 
 def _orders(out: Console, record: CycleRecord) -> None:
     review, plan = record.thought.review, record.thought.plan
+    if record.thought.naked is not None:
+        _naked(out, record.thought.naked)
     for note in review.plan.notes:
         out.print(f"[dim]left out: {escape(note)}[/]")
     for reason in review.reasons:
@@ -213,6 +216,15 @@ def _orders(out: Console, record: CycleRecord) -> None:
             f"{outcome.status} {escape(outcome.reason)}".strip() if outcome else "not sent",
         )
     out.print(made)
+
+
+def _naked(out: Console, spell: Naked) -> None:
+    ended = f"until {spell.until:%Y-%m-%d %H:%M:%S} UTC" if spell.until else "and still"
+    out.print(
+        f"[bold red]unhedged[/] from {spell.since:%Y-%m-%d %H:%M:%S} UTC {ended}: {spell.seconds:,} s, "
+        f"{money(spell.notional_max)} at worst, {money(spell.notional_seconds)} x seconds "
+        f"({escape(spell.because)})"
+    )
 
 
 def _account(out: Console, record: CycleRecord) -> None:

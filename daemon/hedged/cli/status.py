@@ -9,8 +9,12 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+from rich.markup import escape
+
+from hedged.breakers import lifted_with
 from hedged.cli.show import console, print_json, settings_of, table
 from hedged.core.gate import Restriction
+from hedged.core.guard import Naked
 from hedged.core.record import Outcome
 from hedged.core.wording import contracts, money, percent
 from hedged.errors import SettingsError
@@ -38,6 +42,7 @@ class PortfolioStatus:
     orders: tuple[str, ...]
     unresolved: int
     restrictions: tuple[Restriction, ...]
+    naked: Naked | None
 
 
 def show_status(config: list[Path], *, json: bool) -> None:
@@ -62,7 +67,9 @@ def resume(config: list[Path], scope: str, *, json: bool) -> None:
         raise SettingsError(f"there is no portfolio {scope!r}; known: {', '.join(known)}")
     with Journal.open_beside(journal_path(settings), wall_clock) as journal:
         scopes = known if scope == "all" else [scope]
-        lifted = sum(journal.lift(one, "command line") for one in scopes)
+        # Breakers count anew from here: on a history's clock, where its last pass stands.
+        at = {one: journal.last_pass_at(one) if settings.venue.walks else None for one in scopes}
+        lifted = sum(journal.lift(one, "command line", at[one]) for one in scopes)
     if json:
         print_json({"scope": scope, "lifted": lifted})
     else:
@@ -89,6 +96,7 @@ def _status(settings: Settings, journal: Journal, portfolio: str) -> PortfolioSt
         orders=tuple(_order(outcome) for outcome in last.outcomes) if last else (),
         unresolved=len(journal.unresolved(portfolio)),
         restrictions=journal.restrictions(portfolio, now),
+        naked=last.memory.naked if last else None,
     )
 
 
@@ -126,6 +134,15 @@ def _print(status: PortfolioStatus) -> None:
     made.add_row("", status.last_review_because or "")
     made.add_row("next pass", when(status.next_pass))
     made.add_row("unresolved orders", str(status.unresolved))
+    if status.naked is not None:
+        lost = f"{money(status.naked.notional)} since {when(status.naked.since)}"
+        made.add_row("[red]unhedged[/]", f"{lost}: {escape(status.naked.because)}")
     for restriction in status.restrictions:
-        made.add_row("[red]restricted[/]", f"{restriction.allows}: {restriction.reason}")
+        allows = f"only {restriction.allows} may be sent"
+        allows = "nothing may be sent" if restriction.allows == "nothing" else allows
+        made.add_row(
+            "[red]restricted[/]", f"{allows}, by {restriction.by}: {escape(restriction.reason)}"
+        )
+        if restriction.until is None:
+            made.add_row("", f"[dim]{lifted_with(restriction.scope)} lifts it[/]")
     console().print(made)

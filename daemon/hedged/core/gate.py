@@ -3,12 +3,19 @@ The gate between a plan and an order: cleared, or refused with every reason.
 
 Enters a plan, what it was made from and the limits; leaves a `Review`. `settle` joins a review
 with a consent and is the only maker of `Approved`, which is all that `execute` takes.
+
+What is refused is refused in one of two ways. Bad data heals by itself: stale prices, a jump, prices
+that disagree, an order too large or too small hold this pass, and the next one looks again. What
+shows that hedged itself goes wrong does not heal: too many orders an hour or a day, too much notional
+a day, refusals in a row, a position that moved against the order. That is a `Trip`, which the shell
+keeps as a restriction until a person lifts it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import combinations
@@ -20,17 +27,30 @@ from hedged.core.wording import contracts, money, percent
 
 Allows = Literal["all", "reductions", "nothing"]
 
-# Ceilings no setting can raise.
+# Ceilings no setting can raise, and no person by lifting a breaker.
 ORDERS_PER_TICK_CEILING = 8
+ORDERS_PER_HOUR_CEILING = 60
+ORDERS_PER_DAY_CEILING = 500
+REJECTS_IN_A_ROW_CEILING = 10
 NOTIONAL_PER_ORDER_CEILING = Decimal(10_000_000)
 NOTIONAL_PER_DAY_CEILING = Decimal(50_000_000)
+
+BREAKER = "breaker"
+"""Who sets the restriction that follows a trip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What an order may be; notionals in the numeraire, ages in seconds, jumps as shares of price."""
+    """
+    What an order may be; notionals in the numeraire, ages in seconds, jumps as shares of price.
+
+    Orders are counted by instrument: of one tick, of the last hour, since 00:00 UTC.
+    """
 
     orders_per_tick_max: int = 2
+    orders_per_hour_max: int = 12
+    orders_per_day_max: int = 60
+    rejects_in_a_row_max: int = 3
     order_notional_max: Decimal = Decimal(250_000)
     day_notional_max: Decimal = Decimal(1_000_000)
     price_age_s_max: Decimal = Decimal(30)
@@ -53,31 +73,67 @@ class Restriction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """Notional since 00:00 UTC, and orders by instrument of the last hour and since 00:00 UTC."""
+
+    notional_today: Decimal = ZERO
+    orders_hour: dict[str, int] = field(default_factory=dict)
+    orders_today: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What was sent already: *notional_today* since 00:00 UTC, and *orders* of this very tick."""
+    """
+    What was sent already: as in `Sent`, and *orders* of this very tick.
+
+    *since_lift* is the part of it that was sent after a person last lifted a breaker, None when nobody
+    did: the limits count anew from there, or the breaker would trip again at once. *refused_in_a_row*
+    counts from there too.
+    """
 
     notional_today: Decimal = ZERO
     orders: dict[str, int]
+    orders_hour: dict[str, int] = field(default_factory=dict)
+    orders_today: dict[str, int] = field(default_factory=dict)
+    refused_in_a_row: int = 0
+    since_lift: Sent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """What the gate looks at beside the plan."""
+    """What the gate looks at beside the plan; *astray* are facts that trip whatever is planned."""
 
     now: datetime
     marks_before: dict[str, Decimal]
     usage: Usage
     restrictions: tuple[Restriction, ...]
     holds: tuple[str, ...]
+    astray: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trip:
+    """
+    A breaker that tripped; *allows* is what may still be sent until a person lifts it.
+
+    Too much notional a day leaves reductions: each is reduce-only and no larger than what is held, so
+    without increases they end at flat, and a short near its margin can still be cut. All else allows
+    nothing: an order that is sent again and again, that the venue refuses, or that moves the position
+    the wrong way is as wrong when it means to reduce.
+    """
+
+    allows: Allows
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """A plan that was looked at: *cleared*, or refused for all of *reasons*."""
+    """A plan that was looked at: *cleared*, or refused for all of *reasons*, some of them *trips*."""
 
     plan: Plan
     cleared: bool
     reasons: tuple[str, ...]
+    trips: tuple[Trip, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +156,10 @@ def review(plan: Plan, snapshot: Snapshot, limits: Limits, around: Circumstances
     """
     Look at every step; a refusal keeps all its reasons, and refuses the whole plan.
 
-    A restriction to reductions takes the increases out first, so that the reductions go on.
+    A restriction to reductions takes the increases out first, so that the reductions go on. What a
+    breaker counts trips only where nothing else holds the plan: a figure made from bad prices shall
+    heal, and a plan that is paused is not sent. It is counted again at every pass, so a crash before
+    the trip is kept loses nothing.
     """
     standing = [r for r in around.restrictions if r.until is None or r.until > around.now]
     plan = _narrowed(plan, standing)
@@ -116,7 +175,13 @@ def review(plan: Plan, snapshot: Snapshot, limits: Limits, around: Circumstances
             for check in _CHECKS
             for reason in dict.fromkeys(check(plan.steps, snapshot, limits, around))
         )
-    return Review(plan=plan, cleared=not reasons, reasons=reasons)
+    counted = _counted(plan.steps, limits, around.usage)
+    trips = () if reasons else counted
+    over = tuple(trip.reason for trip in counted) + tuple(_past_ceilings(plan.steps, around.usage))
+    kept = {r.reason for r in standing if r.by == BREAKER}
+    trips += tuple(Trip(allows="nothing", reason=fact) for fact in around.astray if fact not in kept)
+    reasons += tuple(dict.fromkeys(over + around.astray))
+    return Review(plan=plan, cleared=not reasons, reasons=reasons, trips=trips)
 
 
 def _narrowed(plan: Plan, standing: list[Restriction]) -> Plan:
@@ -152,7 +217,7 @@ def _orders_per_tick(
 
 
 def _notional(
-    steps: tuple[Step, ...], _snapshot: Snapshot, limits: Limits, around: Circumstances
+    steps: tuple[Step, ...], _snapshot: Snapshot, limits: Limits, _around: Circumstances
 ) -> Iterator[str]:
     most = min(limits.order_notional_max, NOTIONAL_PER_ORDER_CEILING)
     for step in steps:
@@ -161,10 +226,6 @@ def _notional(
                 f"{step.symbol}: an order of {money(step.notional)} is above "
                 f"limits.order_notional_max of {money(most)}"
             )
-    day = around.usage.notional_today + sum((step.notional for step in steps), ZERO)
-    most_day = min(limits.day_notional_max, NOTIONAL_PER_DAY_CEILING)
-    if day > most_day:
-        yield f"{money(day)} today would be above limits.day_notional_max of {money(most_day)}"
 
 
 def _ages(
@@ -248,6 +309,49 @@ def _reduces(
         held = snapshot.held(step.symbol)
         if step.side == "buy" and not (step.reduce_only and step.contracts <= -held):
             yield f"{step.symbol}: a buy of {step.contracts} would do more than close {held}"
+
+
+def _counted(steps: tuple[Step, ...], limits: Limits, usage: Usage) -> tuple[Trip, ...]:
+    """The breakers that *steps* would trip, over what was sent since a person last lifted one."""
+    sent = usage.since_lift or usage
+    found = []
+    hour = min(limits.orders_per_hour_max, ORDERS_PER_HOUR_CEILING)
+    day = min(limits.orders_per_day_max, ORDERS_PER_DAY_CEILING)
+    for symbol, more in _by_symbol(steps).items():
+        so_far = sent.orders_hour.get(symbol, 0)
+        if so_far + more > hour:
+            said = f"{symbol}: {so_far} orders in the last hour, limits.orders_per_hour_max is {hour}"
+            found.append(Trip(allows="nothing", reason=said))
+        so_far = sent.orders_today.get(symbol, 0)
+        if so_far + more > day:
+            said = f"{symbol}: {so_far} orders today, limits.orders_per_day_max is {day}"
+            found.append(Trip(allows="nothing", reason=said))
+    row = min(limits.rejects_in_a_row_max, REJECTS_IN_A_ROW_CEILING)
+    if steps and usage.refused_in_a_row >= row:
+        said = f"{usage.refused_in_a_row} orders refused in a row, limits.rejects_in_a_row_max is {row}"
+        found.append(Trip(allows="nothing", reason=said))
+    notional = sent.notional_today + sum((step.notional for step in steps), ZERO)
+    most = min(limits.day_notional_max, NOTIONAL_PER_DAY_CEILING)
+    if notional > most and not all(step.reduce_only for step in steps):
+        said = f"{money(notional)} today would be above limits.day_notional_max of {money(most)}"
+        found.append(Trip(allows="reductions", reason=said))
+    return tuple(found)
+
+
+def _past_ceilings(steps: tuple[Step, ...], usage: Usage) -> Iterator[str]:
+    """Over all that was sent, whatever was lifted meanwhile; the hour or the day must end first."""
+    for symbol, more in _by_symbol(steps).items():
+        if usage.orders_hour.get(symbol, 0) + more > ORDERS_PER_HOUR_CEILING:
+            yield f"{symbol}: no more than {ORDERS_PER_HOUR_CEILING} orders an hour, whatever is lifted"
+        if usage.orders_today.get(symbol, 0) + more > ORDERS_PER_DAY_CEILING:
+            yield f"{symbol}: no more than {ORDERS_PER_DAY_CEILING} orders a day, whatever is lifted"
+    day = usage.notional_today + sum((step.notional for step in steps), ZERO)
+    if steps and day > NOTIONAL_PER_DAY_CEILING:
+        yield f"no more than {money(NOTIONAL_PER_DAY_CEILING)} a day, whatever is lifted"
+
+
+def _by_symbol(steps: tuple[Step, ...]) -> Counter[str]:
+    return Counter(step.symbol for step in steps)
 
 
 _CHECKS = (

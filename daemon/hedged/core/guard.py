@@ -6,12 +6,14 @@ Each check is a small pure function with a name of its own; the reasons go into 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from hedged.core.account import AccountState
 from hedged.core.exposure import Exposure
-from hedged.core.market import OURS, ZERO, Snapshot
+from hedged.core.market import OURS, ZERO, Side, Snapshot
 from hedged.core.sizing import HedgeLeg, Wanted
 from hedged.core.wording import beside, contracts, percent
 
@@ -161,3 +163,165 @@ def _long(snapshot: Snapshot, legs: tuple[HedgeLeg, ...]) -> tuple[str, ...]:
         for leg in legs
         if snapshot.held(leg.symbol) > 0
     )
+
+
+def astray(
+    account: AccountState | None, snapshot: Snapshot, sent: Mapping[str, Side]
+) -> tuple[str, ...]:
+    """
+    Signs that an order does not do what it says: after each fill ``sign(change) == side``.
+
+    *account* is what the pass before saw, *sent* the side of every order of ours among the fills, from
+    the journal, so that it does not rest on what the venue tells. A doubt on a position that merely
+    differs heals; this does not, for the next order would do it again.
+    """
+    own = [fill for fill in snapshot.fills if fill.client_order_id in sent]
+    symbols = sorted({fill.symbol for fill in own})
+    return (
+        *(
+            f"{fill.symbol}: a {sent[fill.client_order_id]} was sent, and the venue tells of a "
+            f"{fill.side} of {contracts(fill.contracts)} under its id"
+            for fill in own
+            if fill.side != sent[fill.client_order_id]
+        ),
+        *(
+            f"{symbol}: after a fill its notional is one by contract size and mark, and another by the "
+            "venue's own figure"
+            for symbol in symbols
+            if symbol in snapshot.misvalued
+        ),
+        *(
+            reason
+            for symbol in symbols
+            if account is not None
+            for reason in _wrong_way(symbol, account, snapshot, sent)
+        ),
+    )
+
+
+def _wrong_way(
+    symbol: str, account: AccountState, snapshot: Snapshot, sent: Mapping[str, Side]
+) -> Iterator[str]:
+    """
+    What all fills explain is right. Else no venue's doing makes a short grow after a buy, nor turns it
+    long; and after a sale it may shrink, by ADL that is told late, but hardly by just what was sold.
+    """
+    leg = account.legs.get(symbol)
+    before, after = leg.contracts if leg else ZERO, snapshot.held(symbol)
+    ours = others = ZERO
+    for fill in snapshot.fills:
+        if fill.symbol == symbol and fill.client_order_id in sent:
+            ours += fill.contracts if sent[fill.client_order_id] == "buy" else -fill.contracts
+        elif fill.symbol == symbol:
+            others += fill.signed_contracts
+    moved = f"{symbol}: the position went from {contracts(before)} to {contracts(after)}"
+    if after - before == ours + others:
+        return
+    if ours > 0 and after < before:
+        yield f"{moved} after a buy of {contracts(ours)}"
+    elif ours < 0 and after - before == -ours:
+        yield f"{moved} after a sale of {contracts(-ours)}"
+    elif before <= 0 < after:
+        yield f"{moved}, which is long, after an order of ours"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naked:
+    """
+    A spell in which the hedge was smaller than wanted because contracts were lost, not by a decision.
+
+    *notional* is what was missing when last looked (*seen_at*), *notional_max* at worst, and
+    *notional_seconds* their sum over time, all in the numeraire. *until* is None while it stands.
+    """
+
+    since: datetime
+    seen_at: datetime
+    notional: Decimal
+    notional_max: Decimal
+    notional_seconds: Decimal
+    because: str
+    until: datetime | None = None
+
+    @property
+    def seconds(self) -> int:
+        """How long it has lasted."""
+        return round(((self.until or self.seen_at) - self.since).total_seconds())
+
+
+def naked(
+    spell: Naked | None,
+    account: AccountState | None,
+    snapshot: Snapshot,
+    wanted: Wanted | None,
+    drift: Drift,
+    sent: Mapping[str, Side],
+) -> Naked | None:
+    """
+    The *spell* that stands, begins or has just ended (with *until*); None when the hedge is whole.
+
+    It begins where the short shrank by more than our own buys, with a missing notional beyond the
+    band: by a liquidation, ADL, a delivery, another hand, or nobody's word. It begins at the first
+    fill that tells so, else at first sight; it ends with our last sale, or when nothing is missing.
+    """
+    missing = _missing(wanted, drift)
+    if spell is None:
+        lost = _lost(account, snapshot, wanted, sent) if wanted and missing else None
+        if lost is None or missing is None:
+            return None
+        at, because = lost
+        begun = Naked(
+            since=at,
+            seen_at=at,
+            notional=missing,
+            notional_max=missing,
+            notional_seconds=ZERO,
+            because=because,
+        )
+        return _carried(begun, snapshot.at)
+    if missing is None:  # nobody knows what is wanted now: what was missing is missing still
+        return _carried(spell, snapshot.at)
+    if missing:
+        carried = _carried(spell, snapshot.at)
+        return replace(carried, notional=missing, notional_max=max(missing, spell.notional_max))
+    sales = [f.at for f in snapshot.fills if sent.get(f.client_order_id) == "sell"]
+    until = min(max((*sales, spell.seen_at)), snapshot.at) if sales else snapshot.at
+    return replace(_carried(spell, until), notional=ZERO, until=until)
+
+
+def _missing(wanted: Wanted | None, drift: Drift) -> Decimal | None:
+    """How much smaller the whole hedge is than wanted; 0 inside the band, None when nobody knows."""
+    if wanted is None:
+        return None
+    gap = sum((leg.held_notional - leg.wanted_notional for leg in wanted.legs), ZERO)
+    return max(gap, ZERO) if drift.due else ZERO
+
+
+def _lost(
+    account: AccountState | None, snapshot: Snapshot, wanted: Wanted, sent: Mapping[str, Side]
+) -> tuple[datetime, str] | None:
+    """
+    When a short shrank without an order of ours, and why.
+
+    Sales of ours are not counted: told late, they would look like contracts that were lost.
+    """
+    if account is None:
+        return None
+    for leg in wanted.legs:
+        before = account.legs.get(leg.symbol)
+        fills = [fill for fill in snapshot.fills if fill.symbol == leg.symbol and fill.side == "buy"]
+        own = sum((f.contracts for f in fills if f.client_order_id in sent), ZERO)
+        foreign = [fill for fill in fills if fill.client_order_id not in sent]
+        shrank = leg.held_contracts - (before.contracts if before else ZERO) - own
+        if shrank > 0 or any(fill.cause != "order" for fill in foreign):
+            causes = sorted({"another hand" if f.cause == "order" else f.cause for f in foreign})
+            because = f"{leg.symbol}: {' and '.join(causes) or 'no fill tells why'}"
+            return min((fill.at for fill in foreign), default=snapshot.at), because
+    return None
+
+
+def _carried(spell: Naked, at: datetime) -> Naked:
+    """The spell with the time until *at* counted at what was missing before."""
+    at = max(at, spell.seen_at)
+    seconds = Decimal(str((at - spell.seen_at) / timedelta(seconds=1)))
+    counted = spell.notional_seconds + spell.notional * seconds
+    return replace(spell, seen_at=at, notional_seconds=counted)

@@ -174,7 +174,8 @@ class Snapshot:
     *fills*, *funding_payments*, *flows* and *funding_missed* are the account's events after the
     cursor of the pass before; *cursor* is where the next pass goes on. *doubts* are reasons of the
     venue not to trade on this picture, complete as it is; *unexplained* are the contracts whose
-    position is not what all fills make it.
+    position is not what all fills make it, *misvalued* those whose position has another notional by
+    the venue's own figure than by ours.
     """
 
     at: datetime
@@ -193,6 +194,7 @@ class Snapshot:
     funding_missed: int = 0
     doubts: tuple[str, ...] = ()
     unexplained: tuple[str, ...] = ()
+    misvalued: tuple[str, ...] = ()
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument of *symbol*. Raises `KeyError` when the venue did not report it."""

@@ -2,12 +2,13 @@
 From the wanted positions to ordered steps.
 
 Enters what is wanted and held; leaves the orders that close the gap, reductions first, and notes
-on what is too small to trade. Held equal to wanted gives an empty plan.
+on what is too small to trade. Held equal to wanted gives an empty plan. The first order ever in a
+contract of an account is a small one: what is misunderstood there costs little.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from hedged.core.guard import Drift
@@ -16,6 +17,8 @@ from hedged.core.sizing import Wanted, WantedLeg
 from hedged.core.wording import contracts, money
 
 BPS = Decimal(10_000)
+FIRST_SHARE = Decimal("0.05")
+"""Of what is planned, the most that a first order takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,20 +35,30 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The steps in the order they are sent, why, and what was left out."""
+    """
+    The steps in the order they are sent, why, and what was left out.
+
+    *cut* are symbols of which a later pass must send the rest: the target is not executed with this.
+    """
 
     steps: tuple[Step, ...]
     because: str
     notes: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
 
 
 def make_plan(
-    snapshot: Snapshot, wanted: Wanted | None, drift: Drift, slippage_bps_max: Decimal
+    snapshot: Snapshot,
+    wanted: Wanted | None,
+    drift: Drift,
+    slippage_bps_max: Decimal,
+    untried: tuple[str, ...] = (),
 ) -> Plan:
     """
     The steps from held to wanted when trading is due, else none.
 
-    A leg below the venue's minimum is left out and noted: dust is reported, not chased. A step that
+    A leg below the venue's minimum is left out and noted: dust is reported, not chased. Of *untried*
+    symbols, in which the account never had a fill of ours, only a first part is planned. A step that
     is larger than the book is noted, and stays: its limit caps the price of what fills.
     """
     if wanted is None or not drift.due:
@@ -53,9 +66,37 @@ def make_plan(
     gaps = [leg for leg in wanted.legs if _gap(snapshot, leg)]
     notes = tuple(note for leg in gaps if (note := _too_small(snapshot, leg)))
     steps = [_step(snapshot, leg, slippage_bps_max) for leg in gaps if not _too_small(snapshot, leg)]
-    ordered = sorted(steps, key=lambda step: not step.reduce_only)
+    firsts = {s.symbol: _first(snapshot, s) for s in steps if s.symbol in untried}
+    cut = [s for s in steps if firsts.get(s.symbol, s) != s]
+    notes += tuple(
+        f"{s.symbol}: first order on this account: {contracts(firsts[s.symbol].contracts)} of "
+        f"{contracts(s.contracts)}; the rest follows at the next pass"
+        for s in cut
+    )
+    ordered = sorted((firsts.get(s.symbol, s) for s in steps), key=lambda step: not step.reduce_only)
     thin = tuple(note for step in ordered if (note := _too_large(snapshot, step)))
-    return Plan(steps=tuple(ordered), because=drift.because, notes=(*notes, *thin))
+    return Plan(
+        steps=tuple(ordered),
+        because=drift.because,
+        notes=(*notes, *thin),
+        cut=tuple(s.symbol for s in cut),
+    )
+
+
+def _first(snapshot: Snapshot, step: Step) -> Step:
+    """
+    *step*, or its first part: 5% of it, or the least that the venue takes where that is more.
+
+    The least notional counts at the lower of mark and limit price, for venues count at either.
+    """
+    instrument = snapshot.instrument(step.symbol)
+    mark = snapshot.quote(step.symbol).mark_price
+    one = abs(notional(instrument, Decimal(1), min(mark, step.limit_price)))
+    least = max(instrument.contracts_min, instrument.notional_min / one, instrument.lot)
+    lots = (least / instrument.lot).to_integral_value(rounding=ROUND_CEILING)
+    share = to_lot(FIRST_SHARE * step.contracts, instrument.lot)
+    part = min(step.contracts, max(share, lots * instrument.lot))
+    return replace(step, contracts=part, notional=abs(notional(instrument, part, mark)))
 
 
 def _gap(snapshot: Snapshot, leg: WantedLeg) -> Decimal:

@@ -20,7 +20,7 @@ from hedged.core.account import AccountState, Attribution, state_of
 from hedged.core.beta import BetaPolicy, Betas
 from hedged.core.exposure import Exposure, ExposurePolicy
 from hedged.core.gate import Limits, Restriction, Review, Usage
-from hedged.core.guard import Band, Drift, other_hand
+from hedged.core.guard import Band, Drift, Naked, other_hand
 from hedged.core.market import ZERO, Side, Snapshot
 from hedged.core.metrics import MetricRow, Signal
 from hedged.core.plan import Plan
@@ -75,7 +75,8 @@ class Memory:
 
     *ratio* is None until a first review has decided; *betas* are the last review's, None where each
     is taken as 1; *executed_ratio* is the target that was last
-    fully executed; *totals* sums the account identity since the beginning.
+    fully executed; *totals* sums the account identity since the beginning; *naked* is the spell that
+    stands, in which contracts of the hedge are lost and not yet replaced.
     """
 
     ratio: RatioMemory | None = None
@@ -86,6 +87,7 @@ class Memory:
     funding_missed: int = 0
     cursor: int = 0
     observed_at: datetime | None = None
+    naked: Naked | None = None
 
     @property
     def marks(self) -> dict[str, Decimal]:
@@ -100,7 +102,9 @@ class Inputs:
     All that a pass decides on; *metrics* and *betas* are None in a guard pass.
 
     *unresolved* says of each order without an outcome why it has none, *strays* are the ids of orders
-    that are ours by their name and not in the journal.
+    that are ours by their name and not in the journal. *sent* is the side of every order of ours that
+    the snapshot has fills of, None where an older hedged did not look; *untried* are legs that never
+    had a fill of ours on a real account.
     """
 
     tick: Tick
@@ -113,11 +117,17 @@ class Inputs:
     restrictions: tuple[Restriction, ...]
     unresolved: tuple[str, ...]
     strays: tuple[str, ...] = ()
+    sent: dict[str, Side] | None = None
+    untried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thought:
-    """All that was decided, and why; *judgement* is None in a guard pass."""
+    """
+    All that was decided, and why; *judgement* is None in a guard pass.
+
+    *naked* is the spell without a whole hedge that stands, or has just ended.
+    """
 
     exposure: Exposure
     attribution: Attribution
@@ -127,6 +137,7 @@ class Thought:
     drift: Drift
     plan: Plan
     review: Review
+    naked: Naked | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,18 +175,18 @@ class CycleRecord:
 
     @property
     def quiet(self) -> bool:
-        """A guard pass that sent nothing and was refused nothing."""
-        return (
-            self.inputs.tick.kind == "guard" and not self.outcomes and not self.thought.review.reasons
-        )
+        """A guard pass that sent nothing, was refused nothing and found the hedge whole."""
+        thought = self.thought
+        told = self.outcomes or thought.review.reasons or thought.naked is not None
+        return self.inputs.tick.kind == "guard" and not told
 
     @property
     def look_again(self) -> Literal["", "soon", "at once"]:
         """
         Whether the next pass must come ahead of its schedule.
 
-        At once when an order was refused, or what was sent was less than what is missing; soon when
-        something must be seen twice before it is acted on, or the market did not take all.
+        At once when an order was refused, or less was planned than is missing; soon when something
+        must be seen twice before it is acted on. What the market did not take follows on schedule.
         """
         inputs, wanted = self.inputs, self.thought.wanted
         statuses = {outcome.status for outcome in self.outcomes}
@@ -184,11 +195,11 @@ class CycleRecord:
             or inputs.strays
             or inputs.snapshot.unexplained
             or other_hand(inputs.snapshot, [leg.symbol for leg in wanted.legs] if wanted else [])
-            or statuses & {"unknown", "partial", "unfilled"}
+            or "unknown" in statuses
         ):
             return "soon"
         missing = wanted is not None and self.memory.executed_ratio != wanted.target_ratio
-        return "at once" if "refused" in statuses or (statuses and missing) else ""
+        return "at once" if "refused" in statuses or (statuses == {"filled"} and missing) else ""
 
     @property
     def because(self) -> str:
@@ -253,11 +264,12 @@ def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) ->
         funding_missed=before.funding_missed + inputs.snapshot.funding_missed,
         cursor=inputs.snapshot.cursor,
         observed_at=inputs.now,
+        naked=thought.naked if thought.naked and thought.naked.until is None else None,
     )
 
 
 def _executed(thought: Thought, outcomes: tuple[Outcome, ...]) -> bool:
-    if not thought.review.cleared:
+    if not thought.review.cleared or thought.plan.cut:
         return False
     if thought.plan.steps:
         return len(outcomes) == len(thought.plan.steps) and all(

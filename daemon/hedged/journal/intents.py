@@ -43,6 +43,11 @@ def used(row: Any) -> Decimal:
     return whole * outcome.filled / outcome.contracts
 
 
+def step_of(body: str) -> Step:
+    """The step in the body of a row."""
+    return msgspec.json.decode(body, type=Step)
+
+
 def intent_of(row: Any) -> Intent:
     """The intent in a row of the table."""
     outcome, sent_at = row["outcome"], row["sent_at"]
@@ -51,7 +56,7 @@ def intent_of(row: Any) -> Intent:
         client_order_id=row["client_order_id"],
         tick_id=row["tick_id"],
         opened_at=datetime.fromisoformat(row["opened_at"]),
-        step=msgspec.json.decode(row["body"], type=Step),
+        step=step_of(row["body"]),
         sent_at=None if sent_at is None else datetime.fromisoformat(sent_at),
         outcome=None if outcome is None else msgspec.json.decode(outcome, type=Outcome),
     )

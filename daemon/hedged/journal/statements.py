@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, func, insert, or_, select
 
+from hedged.core.gate import REJECTS_IN_A_ROW_CEILING
 from hedged.journal.schema import intent, policy, record, restriction
 
 _OF_PORTFOLIO = record.c.portfolio == bindparam("portfolio")
@@ -31,7 +32,7 @@ POLICY = select(policy.c.body).where(policy.c.digest == bindparam("digest"))
 UNRESOLVED = select(intent).where(
     intent.c.portfolio == bindparam("portfolio"), intent.c.outcome.is_(None)
 )
-SENT_SINCE = select(intent.c.notional, intent.c.body, intent.c.outcome).where(
+SENT_SINCE = select(intent.c.symbol, intent.c.opened_at, intent.c.notional, intent.c.outcome).where(
     intent.c.portfolio == bindparam("portfolio"), intent.c.opened_at >= bindparam("since")
 )
 SENT_BY_SYMBOL = (
@@ -40,6 +41,35 @@ SENT_BY_SYMBOL = (
     .group_by(intent.c.symbol)
 )
 
+LAST_OUTCOMES = (
+    select(intent.c.opened_at, intent.c.outcome)
+    .where(intent.c.portfolio == bindparam("portfolio"))
+    .order_by(intent.c.id.desc())
+    .limit(2 * REJECTS_IN_A_ROW_CEILING)
+)
+SIDES = select(intent.c.client_order_id, intent.c.body).where(
+    intent.c.client_order_id.in_(bindparam("ids", expanding=True))
+)
+# An outcome is canonical JSON, and quotes inside a reason are escaped: this is found in no reason.
+FILLED = (
+    select(intent.c.id)
+    .where(
+        intent.c.account == bindparam("account"),
+        intent.c.symbol == bindparam("symbol"),
+        intent.c.mode == "live",
+        or_(
+            intent.c.outcome.contains('"status":"filled"'),
+            intent.c.outcome.contains('"status":"partial"'),
+        ),
+    )
+    .limit(1)
+)
+
+LIFTED = (
+    select(restriction.c.body, restriction.c.lifted_at)
+    .where(restriction.c.scope == bindparam("portfolio"), restriction.c.lifted_at.is_not(None))
+    .order_by(restriction.c.id.desc())
+)
 RESTRICTIONS = select(restriction.c.body).where(
     restriction.c.lifted_at.is_(None),
     or_(restriction.c.scope == bindparam("portfolio"), restriction.c.scope == "all"),

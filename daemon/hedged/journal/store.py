@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, func, insert, select, union, update
 
 from hedged.core.gate import Restriction, Usage
-from hedged.core.market import ZERO
+from hedged.core.market import Side
 from hedged.core.plan import Step
 from hedged.core.record import (
     CycleRecord,
@@ -37,7 +37,8 @@ from hedged.journal import schema, statements
 from hedged.journal.binding import bind, new_epoch, order_id
 from hedged.journal.chain import GENESIS, Row, hash_of
 from hedged.journal.database import guarded, lock_writer, opened, opened_in_memory
-from hedged.journal.intents import Intent, intent_of, used
+from hedged.journal.intents import Intent, intent_of, step_of
+from hedged.journal.usage import usage_of
 
 
 class Journal:
@@ -349,20 +350,27 @@ class Journal:
             return [intent_of(row._mapping) for row in found]
 
     def usage(self, portfolio: str, tick: Tick, now: datetime) -> Usage:
-        """
-        What *portfolio* has traded since 00:00 UTC, and the orders of this very tick by symbol.
-
-        An order counts with what it filled; one whose outcome is unknown counts whole.
-        """
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        today = {"portfolio": portfolio, "since": midnight.isoformat()}
-        this = {"portfolio": portfolio, "tick_id": tick.id}
+        """What *portfolio* has sent in this very tick, in the last hour and since 00:00 UTC."""
         with guarded(self.path), self.engine.connect() as connection:
-            sent = connection.execute(statements.SENT_SINCE, today)
-            orders = connection.execute(statements.SENT_BY_SYMBOL, this)
-            return Usage(
-                notional_today=sum((used(row._mapping) for row in sent), ZERO),
-                orders={row.symbol: row.sent for row in orders},
+            return usage_of(connection, portfolio, tick.id, now)
+
+    def sides(self, client_order_ids: Iterable[str]) -> dict[str, Side]:
+        """The side of every order of ours among *client_order_ids*."""
+        asked = {"ids": sorted(client_order_ids)}
+        if not asked["ids"]:
+            return {}
+        with guarded(self.path), self.engine.connect() as connection:
+            found = connection.execute(statements.SIDES, asked)
+            return {row.client_order_id: step_of(row.body).side for row in found}
+
+    def untried(self, account: str, symbols: Iterable[str]) -> tuple[str, ...]:
+        """Those of *symbols* in which no live order of ours was ever filled on *account*."""
+        with guarded(self.path), self.engine.connect() as connection:
+            return tuple(
+                symbol
+                for symbol in sorted(symbols)
+                if connection.execute(statements.FILLED, {"account": account, "symbol": symbol}).first()
+                is None
             )
 
     # Restrictions.
@@ -384,14 +392,18 @@ class Journal:
             raise JournalBroken(f"a restriction in {self.path} was altered: {error}") from error
         return tuple(r for r in standing if r.until is None or r.until > now)
 
-    def lift(self, scope: str, by: str) -> int:
-        """Lift every restriction on *scope*; how many there were."""
+    def lift(self, scope: str, by: str, at: datetime | None = None) -> int:
+        """
+        Lift every restriction on *scope*; how many there were.
+
+        *at* is now by the daemon's clock, where that is not the journal's: breakers count from it.
+        """
         table = schema.restriction
         with guarded(self.path), self.engine.begin() as connection:
             lifted = connection.execute(
                 update(table)
                 .where(table.c.scope == scope, table.c.lifted_at.is_(None))
-                .values(lifted_at=self.clock().isoformat(), lifted_by=by)
+                .values(lifted_at=(at or self.clock()).isoformat(), lifted_by=by)
             )
             return lifted.rowcount
 

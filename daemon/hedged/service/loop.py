@@ -144,9 +144,26 @@ class Service:
             log.warning("unexplained", amount=str(unexplained))
         for reason in record.thought.review.reasons:
             log.warning("plan_refused", reason=reason)
+        self._tell_naked(record)
         say = log.debug if record.quiet else log.info
         say("cycle_recorded", because=record.because, **self._head())
         self.on_record(record)
+
+    def _tell_naked(self, record: CycleRecord) -> None:
+        """A hedge that lost contracts is an alert at first sight, and again when it is whole."""
+        spell = record.thought.naked
+        if spell is None:
+            return
+        said = {"because": spell.because, "seconds": spell.seconds}
+        if record.inputs.memory.naked is None:
+            log.error("unhedged", notional=f"{spell.notional_max:.2f}", **said)
+        if spell.until is not None:
+            log.warning(
+                "hedged_again",
+                notional_max=f"{spell.notional_max:.2f}",
+                notional_seconds=f"{spell.notional_seconds:.0f}",
+                **said,
+            )
 
     def _count(self, what: tuple[str, str], error: HedgedError) -> None:
         """Reviews that fail in a row are counted apart from the guard passes between them."""

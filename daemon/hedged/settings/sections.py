@@ -18,7 +18,10 @@ from hedged.core.exposure import CASH_DEFAULT
 from hedged.core.gate import (
     NOTIONAL_PER_DAY_CEILING,
     NOTIONAL_PER_ORDER_CEILING,
+    ORDERS_PER_DAY_CEILING,
+    ORDERS_PER_HOUR_CEILING,
     ORDERS_PER_TICK_CEILING,
+    REJECTS_IN_A_ROW_CEILING,
 )
 from hedged.core.metrics import bar_seconds, basket
 from hedged.core.metrics.basket import Basket
@@ -239,6 +242,15 @@ class LimitsSection(Section):
     orders_per_tick_max: Annotated[
         int, BeforeValidator(no_bool), Field(ge=1, le=ORDERS_PER_TICK_CEILING)
     ] = 2
+    orders_per_hour_max: Annotated[
+        int, BeforeValidator(no_bool), Field(ge=1, le=ORDERS_PER_HOUR_CEILING)
+    ] = 12
+    orders_per_day_max: Annotated[
+        int, BeforeValidator(no_bool), Field(ge=1, le=ORDERS_PER_DAY_CEILING)
+    ] = 60
+    rejects_in_a_row_max: Annotated[
+        int, BeforeValidator(no_bool), Field(ge=1, le=REJECTS_IN_A_ROW_CEILING)
+    ] = 3
     order_notional_max: Annotated[Decimal, Field(gt=0, le=NOTIONAL_PER_ORDER_CEILING), NUMBER] = (
         Decimal(250_000)
     )

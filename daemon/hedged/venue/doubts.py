@@ -44,8 +44,8 @@ def of_account(account: Account, seen: AccountSeen, skew: timedelta) -> Iterable
 
 def of_notionals(
     account: Account, seen: AccountSeen, listings: dict[str, Listing], quotes: dict[str, Quote]
-) -> Iterable[str]:
-    """Contracts x multiplier x mark, and the venue's own figure, must agree."""
+) -> Iterable[tuple[str, str]]:
+    """Contracts x multiplier x mark, and the venue's own figure, must agree: symbol and doubt."""
     for found in seen.positions:
         symbol = found.position.symbol
         if symbol not in listings or found.notional is None:
@@ -54,8 +54,9 @@ def of_notionals(
         ours = abs(notional(listings[symbol].instrument, found.position.contracts, mark))
         if abs(ours - found.notional) > NOTIONAL_GAP_MAX * max(ours, found.notional):
             yield (
+                symbol,
                 f"{symbol} on {account.name} is worth {ours:,.2f} by contract size and mark, and "
-                f"{found.notional:,.2f} by the venue's own figure"
+                f"{found.notional:,.2f} by the venue's own figure",
             )
 
 

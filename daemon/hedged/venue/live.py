@@ -71,6 +71,7 @@ class _Seen:
     instruments: tuple[Instrument, ...]
     collateral: tuple[Balance, ...]
     doubts: tuple[str, ...]
+    misvalued: tuple[str, ...]
 
 
 class LiveVenue:
@@ -138,6 +139,7 @@ class LiveVenue:
             flows=tuple(one for one in told if isinstance(one, Flow)),
             doubts=(*found, *stale(self.portfolio.stated, now, self.portfolio.stated_age_max)),
             unexplained=self.book.odd,
+            misvalued=tuple(chain.from_iterable(look.misvalued for look in seen)),
         )
 
     async def series(
@@ -240,6 +242,7 @@ class LiveVenue:
         quotes = await exchange.quotes(needed, account.legs)
         tiers = await exchange.tiers.of(account.name, account.wire, [listings[s] for s in needed])
         vouched = await self._vouch(account, listings)
+        misvalued = dict(doubts.of_notionals(account, seen, listings, quotes))
 
         def key(symbol: str) -> str:
             return self._names.key(account.name, symbol)
@@ -261,9 +264,10 @@ class LiveVenue:
             doubts=(
                 *doubts.of_legs(account, listings),
                 *doubts.of_account(account, seen, skew),
-                *doubts.of_notionals(account, seen, listings, quotes),
+                *misvalued.values(),
                 *vouched,
             ),
+            misvalued=tuple(key(symbol) for symbol in misvalued),
         )
 
     async def _vouch(self, account: Account, listings: dict[str, Listing]) -> tuple[str, ...]:
