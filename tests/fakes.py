@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import polars as pl
 
 from builders import MONDAY, snapshot
-from hedged.core.market import Snapshot
+from hedged.core.market import ZERO, Snapshot
 from hedged.core.metrics import Series
 from hedged.core.metrics.history import SCHEMAS
 from hedged.core.record import Outcome
@@ -33,8 +34,9 @@ class FakeClock:
 class FakeVenue:
     """
     Answers with *snapshots* in turn (the last for ever), and with *answers* to sends: ``fill``,
-    ``partial``, ``refuse``, ``land then time out``, ``time out``. A string in *failures* is raised as
-    `VenueUnavailable` by the next read.
+    ``partial``, ``refuse``, ``land then time out``, ``time out``, ``rest``. What rests ends, when it is
+    cancelled, as *ends* say in turn: ``nothing`` (the default), ``part``, ``all``, or ``later`` (not
+    yet). A string in *failures* is raised as `VenueUnavailable` by the next read.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class FakeVenue:
         self.answers: list[str] = []
         self.failures: list[str] = []
         self.orders: list[Order] = []
+        self.ends: list[str] = []
         self.landed: dict[str, Outcome] = {}
         self.frames: dict[Series, pl.DataFrame] = {}
         self.permit: Callable[[str, datetime], bool] | None = None
@@ -76,6 +79,8 @@ class FakeVenue:
                 self.landed[order.client_order_id] = _filled(order)
             raise OutcomeUnknown("no answer")
         outcome = _filled(order, part=answer == "partial")
+        if answer == "rest":
+            outcome = replace(outcome, status="resting", filled=ZERO, fill_price=None)
         self.landed[order.client_order_id] = outcome
         return outcome
 
@@ -90,6 +95,15 @@ class FakeVenue:
 
     async def cancel(self, client_order_id: str, symbol: str) -> None:
         self.cancelled.append(client_order_id)
+        outcome = self.landed.get(client_order_id)
+        end = self.ends.pop(0) if self.ends else "nothing"
+        if outcome is None or outcome.status != "resting":
+            return
+        if end == "nothing":
+            self.landed[client_order_id] = replace(outcome, status="unfilled")
+        elif end != "later":
+            whole = _filled(self.orders[-1], part=end == "part")
+            self.landed[client_order_id] = replace(whole, client_order_id=client_order_id)
 
     async def close(self) -> None:
         self.closed = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class Watching(FakeVenue):
         return await super().send(order)
 
 
-def step(symbol: str = BTC, contracts: int = 2) -> Step:
+def step(symbol: str = BTC, contracts: int = 2, *, post_only: bool = False) -> Step:
     return Step(
         symbol=symbol,
         side="sell",
@@ -45,6 +46,7 @@ def step(symbol: str = BTC, contracts: int = 2) -> Step:
         reduce_only=False,
         limit_price=d(99),
         notional=d(200),
+        post_only=post_only,
     )
 
 
@@ -275,3 +277,84 @@ async def test_only_the_portfolios_own_intents_are_asked_about(journal: Journal)
 
     assert await resolver.resolve(venue, journal, "main") == ()
     assert len(journal.unresolved("other")) == 1
+
+
+# Orders that rest.
+
+
+async def test_a_resting_order_stops_the_rest_and_leaves_its_intent_open(journal: Journal) -> None:
+    venue = FakeVenue()
+    venue.answers = ["rest"]
+    outcomes = await run(venue, journal, step(BTC, post_only=True), step(ETH, post_only=True))
+
+    assert [(o.status, o.filled) for o in outcomes] == [("resting", 0)]
+    assert [(o.symbol, o.post_only) for o in venue.orders] == [(BTC, True)]
+    assert [i.step.symbol for i in journal.unresolved("main")] == [BTC]
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "filled"),
+    [("nothing", "unfilled", 0), ("part", "partial", 1), ("all", "filled", 2)],
+)
+async def test_a_resting_order_is_taken_back_and_counts_with_what_filled_until_then(
+    journal: Journal, end: str, status: str, filled: int
+) -> None:
+    venue = FakeVenue()
+    venue.answers, venue.ends = ["rest"], [end]
+    await run(venue, journal, step(BTC, post_only=True))
+
+    assert await Resolver().resolve(venue, journal, "main") == ()
+    (intent,) = journal.intents("main")
+    assert intent.outcome is not None
+    assert (intent.outcome.status, intent.outcome.filled) == (status, filled)
+    assert venue.cancelled == [intent.client_order_id]
+    assert len(venue.orders) == 1
+
+
+async def test_a_cancel_that_takes_its_time_leaves_the_intent_open(journal: Journal) -> None:
+    venue = FakeVenue()
+    venue.answers, venue.ends = ["rest"], ["later", "later", "all"]
+    await run(venue, journal, step(BTC, post_only=True))
+    before = [await Resolver().resolve(venue, journal, "main") for _ in range(2)]
+
+    assert [len(why) for why in before] == [1, 1]
+    assert "it was taken back, and may still rest" in before[0][0]
+    assert await Resolver().resolve(venue, journal, "main") == ()
+    assert journal.intents("main")[0].outcome == venue.landed[venue.orders[0].client_order_id]
+
+
+async def test_an_order_that_filled_while_it_rested_is_not_cancelled(journal: Journal) -> None:
+    venue = FakeVenue()
+    venue.answers = ["rest"]
+    await run(venue, journal, step(BTC, post_only=True))
+    name = venue.orders[0].client_order_id
+    venue.landed[name] = replace(venue.landed[name], status="filled", filled=d(2), fill_price=d(99))
+
+    assert await Resolver().resolve(venue, journal, "main") == ()
+    assert venue.cancelled == []
+
+
+async def test_a_cancel_without_an_answer_is_looked_up(journal: Journal) -> None:
+    class Lost(FakeVenue):
+        async def cancel(self, client_order_id: str, symbol: str) -> None:
+            await super().cancel(client_order_id, symbol)
+            raise VenueUnavailable("no answer")
+
+    venue = Lost()
+    venue.answers, venue.ends = ["rest"], ["part"]
+    await run(venue, journal, step(BTC, post_only=True))
+
+    assert await Resolver().resolve(venue, journal, "main") == ()
+    assert journal.intents("main")[0].outcome == venue.landed[venue.orders[0].client_order_id]
+
+
+@pytest.mark.parametrize("status", ["resting", "unknown"])
+async def test_what_is_no_end_is_never_written_as_one(journal: Journal, status: Any) -> None:
+    venue = FakeVenue()
+    venue.answers = ["rest"]
+    (outcome,) = await run(venue, journal, step(BTC, post_only=True))
+    (intent,) = journal.unresolved("main")
+
+    with pytest.raises(AssertionError, match="no end"):
+        journal.resolve_intent(intent, replace(outcome, status=status))
+    assert len(journal.unresolved("main")) == 1

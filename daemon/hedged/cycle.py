@@ -93,6 +93,7 @@ async def observe(tick: Tick, shell: Shell, unresolved: tuple[str, ...]) -> Inpu
         untried=shell.journal.untried(policy.account, (leg.symbol for leg in policy.legs))
         if shell.mode == "live"
         else (),
+        post_only_tried=shell.journal.post_only_tried(policy.portfolio, tick),
     )
 
 
@@ -120,7 +121,15 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
     spell = None
     if inputs.sent is not None:
         spell = naked(memory.naked, memory.account, snapshot, wanted, drifted, inputs.sent)
-    plan = make_plan(snapshot, wanted, drifted, policy.limits.slippage_bps_max, untried=inputs.untried)
+    plan = make_plan(
+        snapshot,
+        wanted,
+        drifted,
+        policy.limits.slippage_bps_max,
+        untried=inputs.untried,
+        style=policy.order_style,
+        tried=inputs.post_only_tried,
+    )
     around = gate.Circumstances(
         now=inputs.now,
         marks_before=memory.marks,

@@ -17,26 +17,33 @@ from hedged.core.market import ZERO
 from hedged.core.plan import Step
 from hedged.core.record import Inputs, Outcome, Policy, Tick
 from hedged.core.resolution import Absence, why_open
-from hedged.errors import OutcomeUnknown, VenueRefused
+from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedged.journal.intents import Intent
 from hedged.journal.store import Journal
 from hedged.venue.protocol import Order, Venue
 
 log = structlog.get_logger()
 
+LOOKS = 3
+"""How often an order that was taken back is looked up at once; the next pass looks again."""
+
 
 async def execute(
     approved: Approved, tick: Tick, venue: Venue, journal: Journal, policy: Policy
 ) -> tuple[Outcome, ...]:
-    """Send the steps in order; one outcome a step that was sent, the last may be unknown."""
+    """
+    Send the steps in order; one outcome a step that was sent, the last may be unknown or resting.
+
+    Either leaves its intent open, and nothing more is sent until the next pass has resolved it.
+    """
     outcomes: list[Outcome] = []
     for step in approved.steps:
         intent = journal.open_intent(policy, tick, step)
         outcome = await _send(intent, step, venue)
         outcomes.append(outcome)
-        say = log.info if outcome.filled else log.warning
+        say = log.info if outcome.filled or outcome.status == "resting" else log.warning
         say("order", intent=intent.id, **_shown(outcome))
-        if outcome.status == "unknown":
+        if outcome.status in ("unknown", "resting"):
             break
         journal.resolve_intent(intent, outcome)
     return tuple(outcomes)
@@ -53,7 +60,11 @@ class Resolver:
         self._absences: dict[str, list[Absence]] = {}
 
     async def resolve(self, venue: Venue, journal: Journal, portfolio: str) -> tuple[str, ...]:
-        """Resolve what can be; return why the rest can't, a sentence an order."""
+        """
+        Resolve what can be; return why the rest can't, a sentence an order.
+
+        An order that rests is taken back: a pass goes on from what has filled, and nothing else.
+        """
         unresolved: list[str] = []
         for intent in journal.unresolved(portfolio):
             found = await self._found(intent, venue)
@@ -72,7 +83,7 @@ class Resolver:
         since = intent.sent_at or intent.opened_at
         found = await venue.seek(id_, symbol, since)
         if isinstance(found, Outcome):
-            return found
+            return await _taken_back(intent, venue) if found.status == "resting" else found
         if venue.absence_is_proof:
             return _outcome(intent, intent.step, "refused", "it never reached the venue")
         if intent.sent_at is None:
@@ -92,6 +103,25 @@ async def take_back(inputs: Inputs, venue: Venue) -> None:
             await venue.cancel(order.client_order_id, order.symbol)
 
 
+async def _taken_back(intent: Intent, venue: Venue) -> Outcome | str:
+    """
+    The end of an order that rests, or why it is not known yet.
+
+    That the venue will cancel it is no end, for it may fill until then; nor does an answer that is lost
+    say anything. Only a look tells.
+    """
+    symbol, client_order_id = intent.step.symbol, intent.client_order_id
+    try:
+        await venue.cancel(client_order_id, symbol)
+    except VenueUnavailable as error:
+        log.warning("cancel_unanswered", client_order_id=client_order_id, error=str(error))
+    for _ in range(LOOKS):
+        found = await venue.seek(client_order_id, symbol, intent.sent_at or intent.opened_at)
+        if isinstance(found, Outcome) and found.status != "resting":
+            return found
+    return "it was taken back, and may still rest"
+
+
 async def _send(intent: Intent, step: Step, venue: Venue) -> Outcome:
     order = Order(
         client_order_id=intent.client_order_id,
@@ -100,6 +130,7 @@ async def _send(intent: Intent, step: Step, venue: Venue) -> Outcome:
         contracts=step.contracts,
         limit_price=step.limit_price,
         reduce_only=step.reduce_only,
+        post_only=step.post_only,
     )
     try:
         return await venue.send(order)

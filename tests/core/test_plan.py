@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from builders import BTC, ETH, contract, d, holding, position, quote, snapshot
 from hedged.core.exposure import ExposurePolicy, expose
 from hedged.core.guard import Drift
-from hedged.core.market import Snapshot
+from hedged.core.market import Snapshot, to_tick
 from hedged.core.plan import Plan, Step, make_plan
 from hedged.core.sizing import HedgeLeg, size
 from hedged.core.target import RatioMemory
@@ -39,11 +39,19 @@ def planned(
     legs: tuple[HedgeLeg, ...] = ONE,
     drift: Drift = DUE,
     bps: int = 50,
-    untried: tuple[str, ...] = (),
+    **how: Any,
 ) -> Plan:
     memory = RatioMemory(goal_ratio=d(target), target_ratio=d(target))
     wanted = size(memory, expose(market, ExposurePolicy()), market, legs)
-    return make_plan(market, wanted, drift, d(bps), untried)
+    return make_plan(market, wanted, drift, d(bps), **how)
+
+
+def offered(bid: str | None, ask: str | None, *held: Any, target: str = "0.50", **how: Any) -> Step:
+    """The one step in BTC, post-only if not tried yet, on a market with this book around 100."""
+    book = {"bid_price": bid and d(bid), "ask_price": ask and d(ask)}
+    market = replace(seen(*held), quotes=(quote(mark=100, **book), quote(ETH, mark=100)))
+    (step,) = planned(market, target, style="post_only_then_ioc", **how).steps
+    return step
 
 
 def test_a_missing_hedge_is_sold_short() -> None:
@@ -252,3 +260,71 @@ def test_a_first_reduction_is_small_too() -> None:
 
 def test_a_plan_in_a_contract_that_is_known_is_not_cut() -> None:
     assert planned(seen(), "0.5", untried=(ETH,)) == planned(seen(), "0.5")
+
+
+# Post-only first.
+
+
+def test_a_sale_is_offered_at_the_ask_and_a_purchase_at_the_bid() -> None:
+    sale = offered("99.9", "100.1")
+    purchase = offered("99.9", "100.1", position(-9))
+
+    assert (sale.side, sale.limit_price, sale.post_only) == ("sell", d("100.1"), True)
+    assert (purchase.side, purchase.limit_price, purchase.post_only) == ("buy", d("99.9"), True)
+    assert (sale.contracts, purchase.contracts, purchase.reduce_only) == (5, 4, True)
+
+
+def test_a_price_off_the_tick_is_rounded_away_from_the_market() -> None:
+    assert offered("99.87", "100.03").limit_price == d("100.1")
+    assert offered("99.87", "100.03", position(-9)).limit_price == d("99.8")
+
+
+def test_what_was_tried_already_takes_at_once() -> None:
+    step = offered("99.9", "100.1", tried=(BTC,))
+
+    assert (step.post_only, step.limit_price) == (False, d("99.5"))
+    assert offered("99.9", "100.1", tried=(ETH,)).post_only
+
+
+@pytest.mark.parametrize(("bid", "ask", "held"), [("99.9", None, ()), (None, "100.1", (position(-9),))])
+def test_without_a_price_on_its_own_side_it_takes_at_once(
+    bid: str | None, ask: str | None, held: tuple[Any, ...]
+) -> None:
+    assert not offered(bid, ask, *held).post_only
+
+
+def test_far_from_the_mark_it_costs_no_more_than_an_immediate_order_may() -> None:
+    assert offered("90", "91").limit_price == d("99.5")
+    assert offered("110", "111", position(-9)).limit_price == d("100.5")
+
+
+def test_by_default_nothing_rests() -> None:
+    assert not planned(seen(), "0.50").steps[0].post_only
+
+
+@given(
+    bid=st.decimals("80", "120", places=2),
+    spread=st.decimals("0", "5", places=2),
+    short=st.integers(0, 10),
+)
+def test_an_offer_never_takes_never_costs_more_and_is_as_large_as_the_immediate_one(
+    bid: Decimal, spread: Decimal, short: int
+) -> None:
+    ask = bid + spread
+    market = replace(
+        seen(*((position(-short),) if short else ())),
+        quotes=(quote(mark=100, bid_price=bid, ask_price=ask), quote(ETH, mark=100)),
+    )
+    plain = planned(market, "0.50").steps
+    first = planned(market, "0.50", style="post_only_then_ioc").steps
+
+    assert [replace(s, post_only=False, limit_price=d(0)) for s in first] == [
+        replace(s, limit_price=d(0)) for s in plain
+    ]
+    for step, immediate in zip(first, plain, strict=True):
+        assert step.post_only
+        assert step.limit_price == to_tick(step.limit_price, d("0.1"), ROUND_CEILING)
+        if step.side == "sell":
+            assert step.limit_price >= max(ask, immediate.limit_price)
+        else:
+            assert step.limit_price <= min(bid, immediate.limit_price)

@@ -325,7 +325,14 @@ def test_a_tick_is_named_by_its_cadence_and_its_instant() -> None:
 
 @pytest.mark.parametrize(
     ("status", "executed"),
-    [("filled", d("0.2")), ("partial", None), ("unfilled", None), ("refused", None), ("unknown", None)],
+    [
+        ("filled", d("0.2")),
+        ("partial", None),
+        ("unfilled", None),
+        ("refused", None),
+        ("unknown", None),
+        ("resting", None),
+    ],
 )
 def test_a_target_is_executed_when_every_step_of_its_plan_was_filled(
     status: str, executed: Decimal | None
@@ -471,3 +478,35 @@ def test_a_record_of_refused_orders_says_that_nothing_was_filled() -> None:
 
     assert "traded" not in record.because
     assert f"nothing was filled ({BTC} refused: insufficient margin)" in record.because
+
+
+def test_a_record_of_a_resting_order_says_that_it_waits() -> None:
+    record = made(inputs(), policy(), "resting")
+
+    assert record.because == (
+        "no rule fired; offered, and waiting to be taken: the target is 20%, and it is not fully "
+        "executed yet"
+    )
+    assert not replace(record, inputs=inputs(tick=guard_tick())).quiet
+    assert record.look_again == ""  # or it would be taken back at once
+
+
+def test_a_journal_from_before_orders_could_rest_can_be_read() -> None:
+    record = made(inputs(), policy())
+    body, chosen = json.loads(encode(record)), json.loads(encode(policy()))
+    del body["inputs"]["post_only_tried"], chosen["order_style"]
+    for plan in (body["thought"]["plan"], body["thought"]["review"]["plan"]):
+        for step in plan["steps"]:
+            del step["post_only"]
+
+    assert decode_record(json.dumps(body).encode()) == record
+    assert decode_policy(json.dumps(chosen).encode()) == policy()
+
+
+def test_what_was_tried_post_only_is_planned_to_take_at_once() -> None:
+    resting = policy(order_style="post_only_then_ioc")
+    first = deliberate(inputs(), resting).plan.steps
+    second = deliberate(inputs(post_only_tried=(BTC,)), resting).plan.steps
+
+    assert [step.post_only for step in (*first, *second)] == [True, False]
+    assert second == deliberate(inputs(), policy()).plan.steps

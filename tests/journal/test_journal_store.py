@@ -681,6 +681,73 @@ def test_a_contract_is_tried_when_a_live_order_of_ours_was_filled_in_it(
     assert found == ((ETH,) if tried else (BTC, ETH), (BTC,))
 
 
+def sent(
+    journal: Journal, status: str, symbol: str = BTC, *, post_only: bool = True, **changed: Any
+) -> None:
+    """An order that ended so; None of it is known where it is still open."""
+    made = replace(SELL, symbol=symbol, post_only=post_only)
+    intent = journal.open_intent(policy(**changed), guard_tick(), made)
+    if status != "open":
+        ended = outcome_of(intent.client_order_id, symbol=symbol, status=status)
+        journal.resolve_intent(intent, ended)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "tried"),
+    [
+        ((), ()),
+        (("filled",), ()),
+        (("partial",), (BTC,)),
+        (("unfilled",), (BTC,)),
+        (("refused",), (BTC,)),
+        (("open",), ()),
+        (("unfilled", "filled"), ()),
+        (("filled", "unfilled"), (BTC,)),
+    ],
+)
+def test_post_only_was_tried_when_the_last_order_was_one_that_did_not_fill_wholly(
+    journal: Journal, statuses: tuple[str, ...], tried: tuple[str, ...]
+) -> None:
+    for status in statuses:
+        sent(journal, status)
+
+    assert journal.post_only_tried("main", guard_tick()) == tried
+    assert journal.post_only_tried("main", review_tick()) == ()
+    assert journal.post_only_tried("other", guard_tick()) == ()
+
+
+def test_an_immediate_order_ends_the_try_of_its_own_symbol_alone(journal: Journal) -> None:
+    sent(journal, "unfilled")
+    sent(journal, "partial", ETH)
+    sent(journal, "unfilled", post_only=False)
+    sent(journal, "unfilled", "XRP/USDT:USDT", portfolio="other")
+
+    assert journal.post_only_tried("main", guard_tick()) == (ETH,)
+
+
+def test_what_was_tried_before_the_last_review_is_forgotten(journal: Journal, clock: FakeClock) -> None:
+    sent(journal, "unfilled")
+    clock.step(hours=1)
+    journal.append(record_of(now=clock.now), policy())
+    before = journal.post_only_tried("main", guard_tick())
+    clock.step(seconds=1)
+    sent(journal, "unfilled", ETH)
+
+    assert before == ()
+    assert journal.post_only_tried("main", guard_tick()) == (ETH,)
+
+
+def test_a_step_from_before_orders_could_rest_takes_at_once(journal: Journal) -> None:
+    journal.open_intent(policy(), review_tick(), SELL)
+    with journal.engine.begin() as connection:
+        body = connection.exec_driver_sql("SELECT body FROM intent").scalar_one()
+        old = body.replace(',"post_only":false', "")
+        assert old != body
+        connection.exec_driver_sql("UPDATE intent SET body = ?", (old,))
+
+    assert journal.unresolved("main")[0].step == SELL
+
+
 # Restrictions.
 
 

@@ -32,8 +32,8 @@ BUGS = (
         what="after an order of unknown outcome the next one is sent",
         incidents=(1, 2, 5),
         file=EXECUTE,
-        before='        if outcome.status == "unknown":\n            break\n',
-        after='        if outcome.status == "unknown":\n            continue\n',
+        before='        if outcome.status in ("unknown", "resting"):\n            break\n',
+        after='        if outcome.status in ("unknown", "resting"):\n            continue\n',
         seen_by="test_execute.py::test_an_unknown_outcome_stops_the_rest_and_leaves_its_intent_open",
     ),
     Bug(
@@ -51,6 +51,16 @@ BUGS = (
         before='        return _outcome(intent, step, "unknown", str(error))\n',
         after='        return _outcome(intent, step, "refused", str(error))\n',
         seen_by="test_execute.py::test_an_unknown_outcome_stops_the_rest_and_leaves_its_intent_open",
+    ),
+    Bug(
+        what="an agreed cancel is the end of an order",
+        incidents=(4, 35),
+        file=EXECUTE,
+        before='        if isinstance(found, Outcome) and found.status != "resting":\n            return found\n',
+        after="        if isinstance(found, Outcome):\n"
+        '            return _outcome(intent, intent.step, "refused", "taken back")\n',
+        seen_by="test_execute.py::"
+        "test_a_resting_order_is_taken_back_and_counts_with_what_filled_until_then",
     ),
     Bug(
         what="an order that is not found was never there",

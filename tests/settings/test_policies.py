@@ -164,6 +164,15 @@ def test_a_basket_is_the_cores_and_goes_into_the_journal(tmp_path: Path) -> None
     assert decode_policy(encode(first)) == first
 
 
+def test_the_style_of_orders_goes_into_the_policy(two: Settings) -> None:
+    resting = two.model_copy(
+        update={"orders": two.orders.model_copy(update={"style": "post_only_then_ioc"})}
+    )
+
+    assert [made.order_style for made in policies(two)] == ["ioc", "ioc"]
+    assert {made.order_style for made in policies(resting)} == {"post_only_then_ioc"}
+
+
 def test_a_policy_survives_being_written_and_read(two: Settings) -> None:
     for policy in policies(two):
         assert decode_policy(encode(policy)) == policy

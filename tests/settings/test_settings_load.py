@@ -650,6 +650,32 @@ def test_live_settings_that_do_not_agree_are_told(
     assert "canary" not in told_of
 
 
+def test_live_orders_may_rest_first_and_take_at_once_by_default(tmp_path: Path) -> None:
+    rest = f'{LIVE}[orders]\nstyle = "post_only_then_ioc"\n'
+
+    assert loaded(tmp_path, LIVE).settings.orders.style == "ioc"
+    assert loaded(tmp_path, rest).settings.orders.style == "post_only_then_ioc"
+
+
+def test_on_paper_nothing_may_rest(tmp_path: Path) -> None:
+    said = told(tmp_path, with_line("[orders]", 'style = "post_only_then_ioc"'))
+
+    assert "orders.style = 'post_only_then_ioc' needs mode = 'live': on paper nothing rests" in said
+    assert loaded(tmp_path, with_line("[orders]", 'style = "ioc"')).settings.orders.style == "ioc"
+
+
+def test_an_account_is_changed_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    def adjust(text: str) -> bool:
+        return loaded(tmp_path, text).settings.account["main"].adjust
+
+    assert not adjust(changed('uid = "1"', 'uid = "1"\nleverage = 3', LIVE))
+    assert adjust(changed('uid = "1"', 'uid = "1"\nleverage = 3\nadjust = true', LIVE))
+    assert adjust(changed('uid = "1"', 'uid = "1"\nmargin_mode = "cross"\nadjust = true', LIVE))
+    assert "needs leverage or margin_mode" in told(
+        tmp_path, changed('uid = "1"', 'uid = "1"\nadjust = true', LIVE)
+    )
+
+
 def test_a_file_of_holdings_lies_beside_the_settings(tmp_path: Path) -> None:
     text = LIVE.replace(
         'account = "main"\nholdings', 'account = "main"\nholdings_file = "cold.csv"\nholdings'

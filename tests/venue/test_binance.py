@@ -480,6 +480,37 @@ def test_an_answer_that_is_no_table_is_unknown(nothing: Any) -> None:
         translate.outcome_of(nothing, BTC, "hx1")
 
 
+def test_a_post_only_order_that_is_not_over_rests() -> None:
+    row = ended(status="PARTIALLY_FILLED", origQty="0.003", timeInForce="GTX")
+    part = translate.outcome_of(row, BTC, "hx1")
+    none = translate.outcome_of(changed(row, status="NEW", executedQty="0", avgPrice="0"), BTC, "hx1")
+
+    assert (part.status, part.filled, part.contracts) == ("resting", D("0.001"), D("0.003"))
+    assert (none.status, none.filled, none.fill_price) == ("resting", 0, None)
+
+
+@pytest.mark.parametrize("force", ["GTC", "IOC", "FOK", None, GONE])
+def test_an_order_that_is_not_meant_to_rest_and_is_not_over_is_unknown(force: Any) -> None:
+    row = ended(status="PARTIALLY_FILLED", origQty="0.003", timeInForce=force)
+    with pytest.raises(OutcomeUnknown, match="not its end"):
+        translate.outcome_of(row, BTC, "hx1")
+
+
+def test_an_order_that_rests_and_has_filled_wholly_is_unknown() -> None:
+    with pytest.raises(OutcomeUnknown):
+        translate.outcome_of(ended(status="PARTIALLY_FILLED", timeInForce="GTX"), BTC, "hx1")
+
+
+def test_a_post_only_order_is_asked_for_as_such() -> None:
+    order = Order(
+        client_order_id="hx1", symbol="BTC/USDT:USDT", side="sell", contracts=D(1),
+        limit_price=D("59700.1"), reduce_only=False,
+    )  # fmt: skip
+    plain = translate.request_of(BTC, order)
+
+    assert translate.request_of(BTC, replace(order, post_only=True)) == plain | {"timeInForce": "GTX"}
+
+
 # ---- what happened
 
 

@@ -551,6 +551,41 @@ def test_a_row_that_does_not_say_how_it_ended_is_unknown(fields: dict[str, Any])
         translate.outcome_of(changed(ended(), **fields), BTC, "hx1")
 
 
+def test_a_post_only_order_that_is_not_over_rests() -> None:
+    row = ended(orderStatus="PartiallyFilled", qty="0.003", timeInForce="PostOnly")
+    part = translate.outcome_of(row, BTC, "hx1")
+    none = translate.outcome_of(
+        changed(row, orderStatus="New", cumExecQty="0", avgPrice="0"), BTC, "hx1"
+    )
+
+    assert (part.status, part.filled, part.contracts) == ("resting", D("0.001"), D("0.003"))
+    assert (none.status, none.filled, none.fill_price) == ("resting", 0, None)
+
+
+@pytest.mark.parametrize("force", ["GTC", "IOC", "FOK", None, GONE])
+def test_an_order_that_is_not_meant_to_rest_and_is_not_over_is_unknown(force: Any) -> None:
+    row = ended(orderStatus="PartiallyFilled", qty="0.003", timeInForce=force)
+    with pytest.raises(OutcomeUnknown, match="not its end"):
+        translate.outcome_of(row, BTC, "hx1")
+
+
+def test_an_order_that_rests_and_has_filled_wholly_is_unknown() -> None:
+    with pytest.raises(OutcomeUnknown):
+        translate.outcome_of(ended(orderStatus="PartiallyFilled", timeInForce="PostOnly"), BTC, "hx1")
+
+
+def test_a_post_only_order_is_asked_for_as_such() -> None:
+    order = Order(
+        client_order_id="hx1", symbol="BTC/USDT:USDT", side="sell", contracts=D(1),
+        limit_price=D("59700.1"), reduce_only=False,
+    )  # fmt: skip
+    plain = translate.request_of(BTC, order)
+
+    assert translate.request_of(BTC, replace(order, post_only=True)) == plain | {
+        "timeInForce": "PostOnly"
+    }
+
+
 # ---- executions
 
 

@@ -559,6 +559,17 @@ async def test_an_order_whose_outcome_is_not_on_disk_is_never_vouched_for(
     assert await made.venue.lookup("hdg1", BTC) is None
 
 
+async def test_nothing_rests_on_paper(rig: Callable[..., Rig]) -> None:
+    made = rig()
+    await made.look()
+    with pytest.raises(VenueRefused, match="on paper nothing rests"):
+        await made.send("sell", 1, post_only=True)
+    await made.venue.cancel("hdg1", BTC)
+
+    assert await made.venue.lookup("hdg1", BTC) is None
+    assert (await made.look()).positions == ()
+
+
 async def test_a_commit_that_fails_loses_no_fill(rig: Callable[..., Rig]) -> None:
     made = rig()
     mend = refuse_writes(made.path)

@@ -88,6 +88,19 @@ async def test_a_send_is_not_tried_again_whatever_it_raises() -> None:
     assert naps == []
 
 
+async def test_a_cancel_is_asked_once() -> None:
+    class Broken(FakeVenue):
+        async def cancel(self, client_order_id: str, symbol: str) -> None:
+            self.cancelled.append(client_order_id)
+            raise VenueUnavailable("no answer")
+
+    fake, naps = Broken(), Naps()
+
+    with pytest.raises(VenueUnavailable):
+        await PatientVenue(fake, naps).cancel("hdg1", BTC)
+    assert (fake.cancelled, naps) == (["hdg1"], [])
+
+
 async def test_an_error_that_is_not_the_venues_is_not_tried_again() -> None:
     class Broken(FakeVenue):
         async def lookup(self, client_order_id: str, symbol: str) -> None:

@@ -206,7 +206,8 @@ def _orders(out: Console, record: CycleRecord) -> None:
     for step in plan.steps:
         outcome = outcomes.get(step.symbol + step.side)
         made.add_row(
-            f"{step.side}{' reduce-only' if step.reduce_only else ''}",
+            f"{step.side}{' reduce-only' if step.reduce_only else ''}"
+            f"{' post-only' if step.post_only else ''}",
             contracts(step.contracts),
             step.symbol,
             f"{step.limit_price:,}",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Literal
 
 from hedged.core.guard import Drift
 from hedged.core.market import DEPTH_BPS, Side, Snapshot, notional, to_lot, to_tick
@@ -20,10 +21,17 @@ BPS = Decimal(10_000)
 FIRST_SHARE = Decimal("0.05")
 """Of what is planned, the most that a first order takes."""
 
+Style = Literal["ioc", "post_only_then_ioc"]
+"""How an order is sent: to take at once, or first to wait at the best price of its own side."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One order: *contracts* is positive; *limit_price* caps what an IOC order may cost."""
+    """
+    One order: *contracts* is positive; *limit_price* caps what it may cost.
+
+    It takes at once what it can get (IOC), or with *post_only* it rests until others take it.
+    """
 
     symbol: str
     side: Side
@@ -31,6 +39,7 @@ class Step:
     reduce_only: bool
     limit_price: Decimal
     notional: Decimal
+    post_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +62,16 @@ def make_plan(
     drift: Drift,
     slippage_bps_max: Decimal,
     untried: tuple[str, ...] = (),
+    style: Style = "ioc",
+    tried: tuple[str, ...] = (),
 ) -> Plan:
     """
     The steps from held to wanted when trading is due, else none.
 
     A leg below the venue's minimum is left out and noted: dust is reported, not chased. Of *untried*
     symbols, in which the account never had a fill of ours, only a first part is planned. A step that
-    is larger than the book is noted, and stays: its limit caps the price of what fills.
+    is larger than the book is noted, and stays: its limit caps the price of what fills. With *style*
+    post_only_then_ioc a leg is first offered post-only, unless that was *tried* already.
     """
     if wanted is None or not drift.due:
         return Plan(steps=(), because=drift.because)
@@ -73,7 +85,10 @@ def make_plan(
         f"{contracts(s.contracts)}; the rest follows at the next pass"
         for s in cut
     )
-    ordered = sorted((firsts.get(s.symbol, s) for s in steps), key=lambda step: not step.reduce_only)
+    steps = [firsts.get(s.symbol, s) for s in steps]
+    if style == "post_only_then_ioc":
+        steps = [step if step.symbol in tried else _offered(snapshot, step) for step in steps]
+    ordered = sorted(steps, key=lambda step: not step.reduce_only)
     thin = tuple(note for step in ordered if (note := _too_large(snapshot, step)))
     return Plan(
         steps=tuple(ordered),
@@ -129,6 +144,24 @@ def _too_large(snapshot: Snapshot, step: Step) -> str:
         f"{step.symbol}: the book shows {contracts(depth)} contracts within {DEPTH_BPS} bps; "
         f"{contracts(step.contracts)} are planned, what does not fill follows at the next pass"
     )
+
+
+def _offered(snapshot: Snapshot, step: Step) -> Step:
+    """
+    *step* as a post-only order at the best price of its own side, or as it is where nobody quotes one.
+
+    Never at a worse price than the cap of an IOC order: far below the mark nothing is sold either way.
+    """
+    quote, tick = snapshot.quote(step.symbol), snapshot.instrument(step.symbol).tick
+    if step.side == "sell":
+        if quote.ask_price is None:
+            return step
+        price = max(to_tick(quote.ask_price, tick, ROUND_CEILING), step.limit_price)
+    else:
+        if quote.bid_price is None:
+            return step
+        price = min(to_tick(quote.bid_price, tick, ROUND_FLOOR), step.limit_price)
+    return replace(step, limit_price=price, post_only=True)
 
 
 def _too_small(snapshot: Snapshot, leg: WantedLeg) -> str:

@@ -23,7 +23,7 @@ from hedged.core.gate import Limits, Restriction, Review, Usage
 from hedged.core.guard import Band, Drift, Naked, other_hand
 from hedged.core.market import ZERO, Side, Snapshot
 from hedged.core.metrics import MetricRow, Signal
-from hedged.core.plan import Plan
+from hedged.core.plan import Plan, Style
 from hedged.core.rules import Rule
 from hedged.core.sizing import HedgeLeg, Wanted
 from hedged.core.target import Judgement, RatioMemory, RatioPolicy
@@ -53,6 +53,7 @@ class Policy:
     legs: tuple[HedgeLeg, ...]
     band: Band
     limits: Limits
+    order_style: Style = "ioc"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,8 @@ class Inputs:
     *unresolved* says of each order without an outcome why it has none, *strays* are the ids of orders
     that are ours by their name and not in the journal. *sent* is the side of every order of ours that
     the snapshot has fills of, None where an older hedged did not look; *untried* are legs that never
-    had a fill of ours on a real account.
+    had a fill of ours on a real account; *post_only_tried* are symbols whose last order since the last
+    review was a post-only one that did not fill wholly.
     """
 
     tick: Tick
@@ -119,6 +121,7 @@ class Inputs:
     strays: tuple[str, ...] = ()
     sent: dict[str, Side] | None = None
     untried: tuple[str, ...] = ()
+    post_only_tried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +145,11 @@ class Thought:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a step; *filled* is in contracts, *fill_price* None when nothing filled."""
+    """
+    What became of a step; *filled* is in contracts, *fill_price* None when nothing filled.
+
+    A *resting* order may still fill; only the end of one resolves its intent.
+    """
 
     client_order_id: str
     symbol: str
@@ -151,7 +158,7 @@ class Outcome:
     filled: Decimal
     fill_price: Decimal | None
     fee: Decimal
-    status: Literal["filled", "partial", "unfilled", "refused", "unknown"]
+    status: Literal["filled", "partial", "unfilled", "refused", "unknown", "resting"]
     reason: str = ""
 
 
@@ -186,10 +193,13 @@ class CycleRecord:
         Whether the next pass must come ahead of its schedule.
 
         At once when an order was refused, or less was planned than is missing; soon when something
-        must be seen twice before it is acted on. What the market did not take follows on schedule.
+        must be seen twice before it is acted on. What the market did not take follows on schedule, and
+        what rests is given the time until then.
         """
         inputs, wanted = self.inputs, self.thought.wanted
         statuses = {outcome.status for outcome in self.outcomes}
+        if "resting" in statuses:
+            return ""
         if (
             inputs.unresolved
             or inputs.strays
@@ -210,6 +220,8 @@ class CycleRecord:
             return f"{decided}sent nothing: {'; '.join(thought.review.reasons)}"
         if any(outcome.filled for outcome in self.outcomes):
             return f"{decided}traded: {thought.plan.because}"
+        if any(outcome.status == "resting" for outcome in self.outcomes):
+            return f"{decided}offered, and waiting to be taken: {thought.plan.because}"
         if self.outcomes:
             failed = "; ".join(f"{o.symbol} {o.status}: {o.reason}" for o in self.outcomes)
             return f"{decided}nothing was filled ({failed}): {thought.plan.because}"

@@ -6,6 +6,7 @@ Enters rows of the journal; leaves the intent, and how much of a day's limit it 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -46,6 +47,16 @@ def used(row: Any) -> Decimal:
 def step_of(body: str) -> Step:
     """The step in the body of a row."""
     return msgspec.json.decode(body, type=Step)
+
+
+def tried(rows: Iterable[Any]) -> tuple[str, ...]:
+    """The symbols whose last of these intents was post-only, and ended without filling wholly."""
+    last = {intent.step.symbol: intent for intent in (intent_of(row._mapping) for row in rows)}
+    return tuple(
+        symbol
+        for symbol, intent in sorted(last.items())
+        if intent.step.post_only and intent.outcome is not None and intent.outcome.status != "filled"
+    )
 
 
 def intent_of(row: Any) -> Intent:

@@ -20,7 +20,7 @@ RECORD = select(record).where(record.c.id == bindparam("id"))
 TICK = select(record.c.id).where(_OF_PORTFOLIO, record.c.tick_id == bindparam("tick_id"))
 LAST = select(record.c.id, record.c.at, record.c.body).where(_OF_PORTFOLIO).order_by(_NEWEST).limit(1)
 LAST_OF_KIND = (
-    select(record.c.id, record.c.tick_id)
+    select(record.c.id, record.c.at, record.c.tick_id)
     .where(_OF_PORTFOLIO, record.c.kind == bindparam("kind"))
     .order_by(_NEWEST)
     .limit(1)
@@ -31,6 +31,11 @@ POLICY = select(policy.c.body).where(policy.c.digest == bindparam("digest"))
 
 UNRESOLVED = select(intent).where(
     intent.c.portfolio == bindparam("portfolio"), intent.c.outcome.is_(None)
+)
+SENT_AFTER = (
+    select(intent)
+    .where(intent.c.portfolio == bindparam("portfolio"), intent.c.opened_at >= bindparam("since"))
+    .order_by(intent.c.id)
 )
 SENT_SINCE = select(intent.c.symbol, intent.c.opened_at, intent.c.notional, intent.c.outcome).where(
     intent.c.portfolio == bindparam("portfolio"), intent.c.opened_at >= bindparam("since")

@@ -37,7 +37,7 @@ from hedged.journal import schema, statements
 from hedged.journal.binding import bind, new_epoch, order_id
 from hedged.journal.chain import GENESIS, Row, hash_of
 from hedged.journal.database import guarded, lock_writer, opened, opened_in_memory
-from hedged.journal.intents import Intent, intent_of, step_of
+from hedged.journal.intents import Intent, intent_of, step_of, tried
 from hedged.journal.usage import usage_of
 
 
@@ -329,6 +329,7 @@ class Journal:
 
     def resolve_intent(self, intent: Intent, outcome: Outcome) -> None:
         """Commit what became of *intent*; the first outcome stands."""
+        assert outcome.status not in ("resting", "unknown"), f"{outcome.status} is no end of an order"
         table = schema.intent
         with guarded(self.path), self.engine.begin() as connection:
             connection.execute(
@@ -348,6 +349,19 @@ class Journal:
         with guarded(self.path), self.engine.connect() as connection:
             found = connection.execute(statements.UNRESOLVED, {"portfolio": portfolio})
             return [intent_of(row._mapping) for row in found]
+
+    def post_only_tried(self, portfolio: str, tick: Tick) -> tuple[str, ...]:
+        """
+        The symbols whose last order since the last review of *portfolio* was a post-only one that
+        ended without filling wholly; of a review, which is a new beginning, none.
+        """
+        if tick.kind == "review":
+            return ()
+        asked = {"portfolio": portfolio, "kind": "review"}
+        with guarded(self.path), self.engine.connect() as connection:
+            review = connection.execute(statements.LAST_OF_KIND, asked).first()
+            since = {"portfolio": portfolio, "since": review.at if review else ""}
+            return tried(connection.execute(statements.SENT_AFTER, since))
 
     def usage(self, portfolio: str, tick: Tick, now: datetime) -> Usage:
         """What *portfolio* has sent in this very tick, in the last hour and since 00:00 UTC."""

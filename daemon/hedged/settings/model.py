@@ -16,6 +16,7 @@ from hedged.settings.sections import (
     ExposureSection,
     Hedge,
     LimitsSection,
+    OrdersSection,
     Portfolio,
     Rule,
     Schedule,
@@ -38,6 +39,7 @@ class Settings(BaseSettings):
     exposure: ExposureSection = ExposureSection()
     beta: Beta = Beta()
     limits: LimitsSection = LimitsSection()
+    orders: OrdersSection = OrdersSection()
     signal: Signal = Signal()
     hedge: Hedge | None = None
     rule: tuple[Rule, ...] = ()
@@ -59,6 +61,7 @@ class Settings(BaseSettings):
             _unique_names,
             _nothing_to_look_up,
             _mode_possible,
+            _nothing_rests_on_paper,
             _known_accounts,
             _legs_listed,
             _one_owner,
@@ -137,6 +140,15 @@ def _nothing_to_look_up(settings: Settings) -> None:
                 "write the symbol, such as 'BTC/USDT:USDT'"
                 for one in found
             )
+        )
+
+
+def _nothing_rests_on_paper(settings: Settings) -> None:
+    """Who would have taken a resting order, and when, is a guess that a dry run should not make."""
+    if settings.service.mode != "live" and settings.orders.style != "ioc":
+        raise ValueError(
+            f"orders.style = {settings.orders.style!r} needs mode = 'live': on paper nothing rests. "
+            "Leave it out here; the paper account takes at once"
         )
 
 

@@ -58,6 +58,7 @@ def policy_of(settings: Settings, portfolio: sections.Portfolio) -> Policy:
         legs=tuple(HedgeLeg(symbol=key_of(leg, portfolio), weight=leg.weight) for leg in hedge.legs),
         band=Band(band=hedge.band, mix_band=hedge.mix_band),
         limits=Limits(**settings.limits.model_dump()),
+        order_style=settings.orders.style,
     )
 
 

@@ -26,6 +26,7 @@ from hedged.core.gate import (
 from hedged.core.metrics import bar_seconds, basket
 from hedged.core.metrics.basket import Basket
 from hedged.core.metrics.vocabulary import ATH_VOLUME_RATIO
+from hedged.core.plan import Style
 from hedged.core.rules import Verb, parse
 from hedged.errors import RuleError
 from hedged.settings.kinds import (
@@ -262,6 +263,14 @@ class LimitsSection(Section):
     price_jump_max: Annotated[Decimal, Field(gt=0, le=Decimal("0.9")), NUMBER] = Decimal("0.25")
     price_gap_max: Annotated[Decimal, Field(gt=0, le=Decimal("0.1")), NUMBER] = Decimal("0.02")
     slippage_bps_max: Annotated[Decimal, Field(gt=0, le=500), NUMBER] = Decimal(50)
+
+
+class OrdersSection(Section):
+    style: Style = Field(
+        "ioc",
+        description="ioc: take at once, at a capped price; post_only_then_ioc: rest at the best price "
+        "of the own side until the next pass, then take what is left",
+    )
 
 
 class Rule(Section):

@@ -139,3 +139,13 @@ class Account(Section):
     margin_mode: Literal["cross", "isolated"] | None = Field(
         None, description="what the hedge contracts must be set to"
     )
+    adjust: bool = Field(
+        default=False,
+        description="set leverage and margin_mode so at the exchange, while nothing is held or ordered",
+    )
+
+    @model_validator(mode="after")
+    def _something_to_adjust(self) -> Self:
+        if self.adjust and self.leverage is None and self.margin_mode is None:
+            raise ValueError("adjust = true needs leverage or margin_mode: what should be set?")
+        return self

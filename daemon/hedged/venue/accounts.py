@@ -10,16 +10,21 @@ from decimal import Decimal
 
 from hedged.venue.dialect import Balance
 from hedged.venue.exchange import Exchange
+from hedged.venue.protocol import MarginMode
 from hedged.venue.wire import Wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What an account must be like, as the settings say; None where they leave it open."""
+    """
+    What an account must be like, as the settings say; None where they leave it open. With *adjust*
+    leverage and margin mode may be set to that while the account is flat.
+    """
 
     account_uid: str | None = None
     leverage: Decimal | None = None
-    margin_mode: str | None = None
+    margin_mode: MarginMode | None = None
+    adjust: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -29,7 +29,7 @@ from hedged.core.market import (
 from hedged.core.metrics import Series
 from hedged.core.metrics.vocabulary import Need
 from hedged.core.record import Outcome
-from hedged.venue.protocol import Order
+from hedged.venue.protocol import MarginMode, Order
 from hedged.venue.wire import Speech, Wire
 
 ListingKind = Literal["perpetual", "dated", "index"]
@@ -114,7 +114,7 @@ class SymbolMode:
     """
 
     leverage: Decimal | None
-    margin_mode: Literal["cross", "isolated"] | None
+    margin_mode: MarginMode | None
     hedge_mode: bool | None = None
 
 
@@ -128,6 +128,9 @@ class Dialect(Protocol):
     """Whether futures have wallets of their own, which a key without the right to trade can't read."""
     tiers_by_account: bool
     """Whether the steps of margin are an account's own, and told to its key only."""
+
+    margin_mode_of_account: bool
+    """Whether the margin mode is one for the whole account, not one of each contract."""
 
     async def server_time(self, wire: Wire) -> datetime:
         """The venue's clock."""
@@ -204,6 +207,21 @@ class Dialect(Protocol):
 
     async def mode(self, wire: Wire, listing: Listing) -> SymbolMode:
         """Leverage and margin mode of one contract."""
+
+    async def set_leverage(self, wire: Wire, listing: Listing, leverage: Decimal) -> None:
+        """
+        Set the leverage of one contract.
+
+        Raises
+        ------
+        VenueRefused
+            When the venue says no.
+        VenueUnavailable
+            When nobody knows; `mode` does.
+        """
+
+    async def set_margin_mode(self, wire: Wire, listing: Listing, margin_mode: MarginMode) -> None:
+        """Set the margin mode of one contract, or of the account; raises as `set_leverage`."""
 
     async def send(self, wire: Wire, listing: Listing, order: Order) -> Outcome:
         """

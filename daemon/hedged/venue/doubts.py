@@ -84,10 +84,15 @@ def of_sight(account: Account, rights: Rights) -> Iterable[str]:
 
 def of_mode(account: Account, symbol: str, mode: SymbolMode) -> Iterable[str]:
     """Leverage and margin mode, where the settings ask for them; one-way mode always."""
-    wanted = account.wanted
+    wanted, name = account.wanted, account.name
+    remedy = (
+        "hedged sets it when nothing is held and ordered there, or set it by hand"
+        if wanted.adjust
+        else f"set it at the exchange, or let hedged do so while flat (account.{name}.adjust = true)"
+    )
     if mode.hedge_mode:
-        yield f"{symbol} on {account.name} is in hedge mode; switch it to one-way mode"
+        yield f"{symbol} on {name} is in hedge mode; switch it to one-way mode"
     if wanted.margin_mode is not None and mode.margin_mode not in (None, wanted.margin_mode):
-        yield f"{symbol} on {account.name} is in {mode.margin_mode} margin, not {wanted.margin_mode}"
+        yield f"{symbol} on {name} is in {mode.margin_mode} margin, not {wanted.margin_mode}; {remedy}"
     if wanted.leverage is not None and mode.leverage not in (None, wanted.leverage):
-        yield f"{symbol} on {account.name} has leverage {mode.leverage}, not {wanted.leverage}"
+        yield f"{symbol} on {name} has leverage {mode.leverage}, not {wanted.leverage}; {remedy}"

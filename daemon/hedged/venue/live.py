@@ -35,8 +35,9 @@ from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedged.venue import doubts
 from hedged.venue.accounts import Account, Names, balances_on
 from hedged.venue.book import Book, Told
-from hedged.venue.dialect import Balance, Happening, Listing
+from hedged.venue.dialect import AccountSeen, Balance, Happening, Listing
 from hedged.venue.holdings import StatedHolding, priced, stale, together
+from hedged.venue.modes import Adjusted, flat, modes_of, put_right
 from hedged.venue.outcomes import Landed
 from hedged.venue.protocol import Order
 
@@ -47,6 +48,9 @@ LOOK_BACK = timedelta(minutes=15)
 MADE_BEFORE = timedelta(minutes=1)
 """By so much may the venue say that an order was made before we signed it."""
 VOUCHED_AGAIN = timedelta(hours=1)
+DOUBTED_AGAIN = timedelta(minutes=5)
+SOUGHT_LATELY = timedelta(minutes=1)
+"""An order is sought at every pass until it is given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,7 @@ class LiveVenue:
         self._names = Names(portfolio.account)
         self._clock = clock
         self._vouched: dict[str, tuple[datetime, tuple[str, ...]]] = {}
+        self._sought: dict[str, datetime] = {}
 
     async def observe(self, now: datetime, *, after: int) -> Snapshot:
         if after > self.book.cursor:
@@ -184,6 +189,7 @@ class LiveVenue:
         )
         if found is not None:
             return self._noted_outcome(replace(found, symbol=symbol))
+        self._sought[account.name] = self._clock()
         self.book.doubt_anew(symbol)
         now = self._clock()
         look = await self._look(account)
@@ -202,7 +208,8 @@ class LiveVenue:
 
     def _noted_outcome(self, outcome: Outcome) -> Outcome:
         """Until its fills are told, a position is only believed if it has them in it."""
-        self.book.owe(outcome)
+        if outcome.status != "resting":  # which may fill more, and is looked for again
+            self.book.owe(outcome)
         return outcome
 
     async def _trace(
@@ -241,7 +248,7 @@ class LiveVenue:
         needed = sorted((account.legs | held) & listings.keys())
         quotes = await exchange.quotes(needed, account.legs)
         tiers = await exchange.tiers.of(account.name, account.wire, [listings[s] for s in needed])
-        vouched = await self._vouch(account, listings)
+        vouched = await self._vouch(account, listings, seen)
         misvalued = dict(doubts.of_notionals(account, seen, listings, quotes))
 
         def key(symbol: str) -> str:
@@ -270,22 +277,38 @@ class LiveVenue:
             misvalued=tuple(key(symbol) for symbol in misvalued),
         )
 
-    async def _vouch(self, account: Account, listings: dict[str, Listing]) -> tuple[str, ...]:
+    async def _vouch(
+        self, account: Account, listings: dict[str, Listing], seen: AccountSeen
+    ) -> tuple[str, ...]:
         """What the key may do and how the account trades, looked at every hour."""
         now = self._clock()
         known = self._vouched.get(account.name)
-        if known is None or not timedelta(0) <= now - known[0] < VOUCHED_AGAIN:
-            dialect, legs = account.exchange.dialect, sorted(account.legs & listings.keys())
-            rights = await dialect.rights(account.wire)
-            modes = await asyncio.gather(
-                *(dialect.mode(account.wire, listings[symbol]) for symbol in legs)
+        again = DOUBTED_AGAIN if known and known[1] else VOUCHED_AGAIN
+        if known is not None and timedelta(0) <= now - known[0] < again:
+            return known[1]
+        rights = await account.exchange.dialect.rights(account.wire)
+        found = list(doubts.of_rights(account, rights))
+        legs = sorted(account.legs & listings.keys())
+        adjusted = Adjusted(modes=await modes_of(account, (listings[symbol] for symbol in legs)))
+        sought = self._sought.get(account.name)
+        landing = sought is not None and now - sought < SOUGHT_LATELY
+        # Never on an account that may not be the one meant, nor under an order that may still land.
+        if not found and not seen.hedge_mode and not landing:
+            adjusted = await put_right(
+                account, listings, adjusted.modes, flat(account, seen, self._held(account))
             )
-            found = list(doubts.of_rights(account, rights))
-            for symbol, mode in zip(legs, modes, strict=True):
-                found += doubts.of_mode(account, symbol, mode)
-            known = (now, tuple(found))
-            self._vouched[account.name] = known
-        return known[1]
+        for symbol, mode in adjusted.modes.items():
+            found += doubts.of_mode(account, symbol, mode)
+        self._vouched[account.name] = (now, (*found, *adjusted.refused))
+        return (*found, *adjusted.refused, *adjusted.changed)
+
+    def _held(self, account: Account) -> frozenset[str]:
+        """The contracts of *account* that are held by all that the book was told."""
+        keys = self.book.ledger.multipliers()
+        places = ((self._names.split(key), key) for key in keys)
+        return frozenset(
+            symbol for (name, symbol), key in places if name == account.name and self.book.expected(key)
+        )
 
     # ---- what happened
 

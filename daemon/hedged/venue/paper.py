@@ -145,6 +145,8 @@ class PaperVenue:
             ):
                 raise VenueRefused(f"the id {order.client_order_id} belongs to another order")
             return known
+        if order.post_only:
+            raise VenueRefused("on paper nothing rests; set orders.style = 'ioc'")
         now = self.clock()
         try:
             await self._look(now)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Literal, Protocol
 
 import polars as pl
 
@@ -17,10 +17,12 @@ from hedged.core.metrics import Series
 from hedged.core.record import Outcome
 from hedged.core.resolution import Absence
 
+MarginMode = Literal["cross", "isolated"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A price-capped immediate-or-cancel order under our own id."""
+    """A price-capped order under our own id: it takes at once (IOC), or only rests (post-only)."""
 
     client_order_id: str
     symbol: str
@@ -28,6 +30,7 @@ class Order:
     contracts: Decimal
     limit_price: Decimal
     reduce_only: bool
+    post_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +153,19 @@ class Venue(Protocol):
         Raises
         ------
         VenueUnavailable
-            When the venue does not answer, or the order is not over yet.
+            When the venue does not answer, or the order is not over yet and does not rest.
         """
 
     async def cancel(self, client_order_id: str, symbol: str) -> None:
-        """Take a resting order back; one that is gone is no error."""
+        """
+        Take a resting order back; one that is gone is no error. Its end is for `seek` to tell: it may
+        have filled meanwhile.
+
+        Raises
+        ------
+        VenueUnavailable
+            When the venue does not say yes.
+        """
 
     async def close(self) -> None:
         """Let go of files and sockets."""

@@ -181,6 +181,27 @@ class Wire:
         except VenueUnavailable as error:
             raise OutcomeUnknown(str(error)) from None
 
+    @property
+    def may_send(self) -> bool:
+        """Whether orders and changes of the account may go out here at all."""
+        return self._permit is not None
+
+    async def adjust(self, endpoint: str, params: Mapping[str, Any]) -> None:
+        """
+        Let an *endpoint* change a mode of the account.
+
+        Raises
+        ------
+        VenueRefused
+            When the venue answers with an error.
+        VenueUnavailable
+            When nobody knows whether it was changed.
+        """
+        try:
+            await self.change(endpoint, params)
+        except Answered as error:
+            raise VenueRefused(str(error)) from None
+
     async def change(self, endpoint: str, params: Mapping[str, Any]) -> Any:
         """The decoded answer of an *endpoint* that cancels an order or changes a mode."""
         assert self._permit is not None, "what may not send may not change anything"

@@ -91,7 +91,10 @@ class Lines:
             wire=self._keys[name],
             legs=legs,
             wanted=Wanted(
-                account_uid=section.uid, leverage=section.leverage, margin_mode=section.margin_mode
+                account_uid=section.uid,
+                leverage=section.leverage,
+                margin_mode=section.margin_mode,
+                adjust=section.adjust,
             ),
             futures_wallets=section.futures_wallets,
         )

@@ -18,26 +18,23 @@ from hedged.core.metrics.history import SCHEMAS
 from hedged.core.metrics.vocabulary import Need
 from hedged.core.record import Outcome
 from hedged.errors import VenueUnavailable
-from hedged.venue.binance import happened, prices, translate, wallets
+from hedged.venue.binance import pages, prices, translate, wallets
 from hedged.venue.binance import series as series_of
 from hedged.venue.binance.outcomes import OUTCOMES
+from hedged.venue.binance.pages import PAGE
 from hedged.venue.dialect import AccountSeen, Balance, Happening, Listing, Rights, SymbolMode
 from hedged.venue.outcomes import raised
-from hedged.venue.protocol import Order
+from hedged.venue.protocol import MarginMode, Order
 from hedged.venue.reading import (
     flag,
     instant,
     milliseconds,
     rows_of,
     table_of,
-    text,
     whole,
 )
 from hedged.venue.wire import Answered, Speech, Wire
 
-PAGE = 1000
-TRADES_WINDOW = timedelta(days=6, hours=23)
-"""The venue answers trades of at most seven days at once."""
 BARS_BACK = 2_500
 """Bars asked for of a symbol that nothing is kept of."""
 OPEN_INTEREST_BACK = timedelta(days=29)
@@ -68,6 +65,7 @@ class Binance:
     unserved: frozenset[Need] = frozenset()
     wallets_apart = True
     tiers_by_account = True
+    margin_mode_of_account = False
 
     async def server_time(self, wire: Wire) -> datetime:
         answer = await wire.read("fapiPublicGetTime")
@@ -156,9 +154,9 @@ class Binance:
     ) -> tuple[Happening, ...]:
         fills, incomes = await asyncio.gather(
             asyncio.gather(
-                *(self._fills(wire, listings[s], settle, since, until, known) for s in sorted(symbols))
+                *(pages.fills(wire, listings[s], settle, since, until, known) for s in sorted(symbols))
             ),
-            self._incomes(wire, listings, settle, since, known),
+            pages.incomes(wire, listings, settle, since, known),
         )
         return (*(fill for found in fills for fill in found), *incomes)
 
@@ -197,6 +195,15 @@ class Binance:
     async def mode(self, wire: Wire, listing: Listing) -> SymbolMode:
         answer = await wire.read("fapiPrivateGetSymbolConfig", {"symbol": listing.market_id})
         return wallets.mode_of(answer, listing)
+
+    async def set_leverage(self, wire: Wire, listing: Listing, leverage: Decimal) -> None:
+        asked = {"symbol": listing.market_id, "leverage": f"{leverage.normalize():f}"}
+        await wire.adjust("fapiPrivatePostLeverage", asked)
+
+    async def set_margin_mode(self, wire: Wire, listing: Listing, margin_mode: MarginMode) -> None:
+        told = next(told for told, mode in wallets.MARGIN_MODES.items() if mode == margin_mode)
+        asked = {"symbol": listing.market_id, "marginType": told}
+        await wire.adjust("fapiPrivatePostMarginType", asked)
 
     async def send(self, wire: Wire, listing: Listing, order: Order) -> Outcome:
         request = translate.request_of(listing, order)
@@ -256,108 +263,6 @@ class Binance:
             table = table_of(pages[-1], "earn")
             if len(pages) * 100 >= whole(table, "total", "earn"):
                 return pages
-
-    async def _fills(
-        self,
-        wire: Wire,
-        listing: Listing,
-        settle: str,
-        since: datetime,
-        until: datetime,
-        known: Callable[[str], bool],
-    ) -> list[Happening]:
-        trades: list[dict[str, Any]] = []
-        begins = since
-        while begins <= until:
-            ends = min(begins + TRADES_WINDOW, until)
-            asked: dict[str, Any] = {
-                "symbol": listing.market_id,
-                "startTime": milliseconds(begins),
-                "endTime": milliseconds(ends) + 999,
-                "limit": PAGE,
-            }
-            page = rows_of(await wire.read("fapiPrivateGetUserTrades", asked), "userTrades")
-            trades += page
-            if len(page) == PAGE:  # the rest of a full window comes by its id
-                trades += await self._trades_after(wire, listing, page[-1], until)
-            begins = ends + timedelta(seconds=1)
-        new = [t for t in trades if not known(happened.key_of_trade(t, listing))]
-        orders = await self._orders(wire, listing, {text(t, "orderId", "userTrades") for t in new})
-        return [
-            happened.fill_of(t, listing, orders[text(t, "orderId", "userTrades")], settle) for t in new
-        ]
-
-    async def _trades_after(
-        self, wire: Wire, listing: Listing, last: dict[str, Any], until: datetime
-    ) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        while True:
-            asked = {
-                "symbol": listing.market_id,
-                "fromId": whole(last, "id", "userTrades") + 1,
-                "limit": PAGE,
-            }
-            page = rows_of(await wire.read("fapiPrivateGetUserTrades", asked), "userTrades")
-            found += [row for row in page if instant(row, "time", "userTrades") <= until]
-            if len(page) < PAGE:
-                return found
-            last = page[-1]
-
-    async def _orders(
-        self, wire: Wire, listing: Listing, order_ids: set[str]
-    ) -> dict[str, dict[str, Any]]:
-        """The orders that trades belong to: only they say whose they are, and why they were made."""
-
-        async def order(order_id: str) -> dict[str, Any]:
-            asked = {"symbol": listing.market_id, "orderId": order_id}
-            return table_of(await wire.read("fapiPrivateGetOrder", asked), f"order {order_id}")
-
-        wanted = sorted(order_ids)
-        return dict(zip(wanted, await asyncio.gather(*map(order, wanted)), strict=True))
-
-    async def _incomes(
-        self,
-        wire: Wire,
-        listings: dict[str, Listing],
-        settle: str,
-        since: datetime,
-        known: Callable[[str], bool],
-    ) -> list[Happening]:
-        rows, begins = list[dict[str, Any]](), since
-        while True:
-            asked = {"startTime": milliseconds(begins), "limit": PAGE}
-            page = rows_of(await wire.read("fapiPrivateGetIncome", asked), "income")
-            rows += page
-            if len(page) < PAGE:
-                break
-            begins = max(instant(page[-1], "time", "income"), begins + timedelta(milliseconds=1))
-        by_id = {listing.market_id: listing for listing in listings.values()}
-        found: list[Happening] = []
-        for row in rows:
-            if row.get("asset") != settle or known(happened.key_of_income(row)):
-                continue
-            kind = text(row, "incomeType", "income")
-            if kind in happened.TRANSFERS:
-                found.append(happened.flow_of(row))
-            elif kind == "FUNDING_FEE":
-                listing = by_id.get(text(row, "symbol", "income"))
-                if listing is not None:
-                    found.append(happened.funding_of(row, listing, await self._settled(wire, row)))
-        return found
-
-    async def _settled(self, wire: Wire, income: dict[str, Any]) -> dict[str, Any]:
-        """The rate and mark with which the funding of *income* was reckoned."""
-        when = milliseconds(instant(income, "time", "income"))
-        asked = {
-            "symbol": text(income, "symbol", "income"),
-            "startTime": when - 60_000,
-            "endTime": when + 60_000,
-            "limit": 1,
-        }
-        rows = rows_of(await wire.read("fapiPublicGetFundingRate", asked), "fundingRate")
-        if not rows:
-            raise VenueUnavailable(f"no funding rate of {asked['symbol']} for an income at {when}")
-        return rows[0]
 
     async def _bars(
         self, wire: Wire, listing: Listing, bar: str, after: datetime | None, until: datetime

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from decimal import Decimal
+from typing import Any, Literal
 
 from hedged.core.market import (
     ZERO,
@@ -42,6 +43,9 @@ from hedged.venue.reading import (
 )
 
 SIDES: Mapping[str, Side] = {"BUY": "buy", "SELL": "sell"}
+RESTS = frozenset({"NEW", "PARTIALLY_FILLED"})
+"""Where an order that is meant to rest is not over; of one that is not, it says nothing certain."""
+POST_ONLY = "GTX"
 OVER = frozenset({"FILLED", "CANCELED", "EXPIRED", "EXPIRED_IN_MATCH", "REJECTED"})
 UNDERLYINGS = ("COIN", "INDEX")
 """Binance lists shares and commodities too, and ccxt makes ordinary swaps of them."""
@@ -228,7 +232,7 @@ def side_of(row: Mapping[str, Any], what: str) -> Side:
 
 def request_of(listing: Listing, order: Order) -> dict[str, str]:
     """
-    The body of a price-capped immediate-or-cancel order in one-way mode.
+    The body of a price-capped order in one-way mode: immediate-or-cancel, or post-only (GTX).
 
     Without *positionSide*: on an account in hedge mode the venue refuses it.
     """
@@ -236,7 +240,7 @@ def request_of(listing: Listing, order: Order) -> dict[str, str]:
         "symbol": listing.market_id,
         "side": "BUY" if order.side == "buy" else "SELL",
         "type": "LIMIT",
-        "timeInForce": "IOC",
+        "timeInForce": POST_ONLY if order.post_only else "IOC",
         "quantity": f"{order.contracts:f}",
         "price": f"{order.limit_price:f}",
         "newClientOrderId": order.client_order_id,
@@ -252,7 +256,8 @@ def outcome_of(answer: Any, listing: Listing, client_order_id: str) -> Outcome:
     Raises
     ------
     OutcomeUnknown
-        When it says nothing certain: no id, another order's id, or it is not over yet.
+        When it says nothing certain: no id, another order's id, or it is not over yet and does not
+        rest post-only.
     """
     try:
         return _outcome_of(table_of(answer, "order"), listing, client_order_id)
@@ -268,7 +273,8 @@ def _outcome_of(row: dict[str, Any], listing: Listing, client_order_id: str) -> 
         raise VenueUnavailable(f"{what}: the answer is of {row['symbol']}")
     text(row, "orderId", what)
     status = text(row, "status", what)
-    if status not in OVER:
+    rests = status in RESTS and row.get("timeInForce") == POST_ONLY
+    if status not in OVER and not rests:
         raise VenueUnavailable(f"{what}: its status is {status}, and that is not its end")
     wanted, filled = positive(row, "origQty", what), number(row, "executedQty", what)
     if not ZERO <= filled <= wanted or (status == "FILLED") != (filled == wanted):
@@ -281,6 +287,10 @@ def _outcome_of(row: dict[str, Any], listing: Listing, client_order_id: str) -> 
         filled=filled,
         fill_price=positive(row, "avgPrice", what) if filled else None,
         fee=ZERO,
-        status="filled" if filled == wanted else "partial" if filled else "unfilled",
+        status="resting" if rests else _end(filled, wanted),
         reason="" if filled == wanted else f"the venue says {status}",
     )
+
+
+def _end(filled: Decimal, wanted: Decimal) -> Literal["filled", "partial", "unfilled"]:
+    return "filled" if filled == wanted else "partial" if filled else "unfilled"

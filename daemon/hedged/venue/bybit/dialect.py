@@ -23,7 +23,7 @@ from hedged.venue.bybit import series as series_of
 from hedged.venue.bybit.outcomes import OUTCOMES
 from hedged.venue.dialect import AccountSeen, Balance, Happening, Listing, Rights, SymbolMode
 from hedged.venue.outcomes import MarketType, raised
-from hedged.venue.protocol import Order
+from hedged.venue.protocol import MarginMode, Order
 from hedged.venue.reading import milliseconds
 from hedged.venue.wire import Answered, Speech, Wire
 
@@ -71,6 +71,7 @@ class Bybit:
     unserved: frozenset[Need] = frozenset({"open_interest_notional"})
     wallets_apart = False
     tiers_by_account = False
+    margin_mode_of_account = True
 
     async def server_time(self, wire: Wire) -> datetime:
         return translate.time_of(await wire.read("publicGetV5MarketTime"), "time")
@@ -196,6 +197,16 @@ class Bybit:
             wire.read("privateGetV5PositionList", _named(listing)),
         )
         return wallets.mode_of(account, positions, listing)
+
+    async def set_leverage(self, wire: Wire, listing: Listing, leverage: Decimal) -> None:
+        """Of both sides, which must be equal in one-way mode."""
+        both = {"buyLeverage": f"{leverage.normalize():f}", "sellLeverage": f"{leverage.normalize():f}"}
+        await wire.adjust("privatePostV5PositionSetLeverage", {**_named(listing), **both})
+
+    async def set_margin_mode(self, wire: Wire, listing: Listing, margin_mode: MarginMode) -> None:
+        """Of the whole unified account; `position/switch-isolated` is for accounts of before."""
+        told = next(told for told, mode in wallets.MARGIN_MODES.items() if mode == margin_mode)
+        await wire.adjust("privatePostV5AccountSetMarginMode", {"setMarginMode": told})
 
     async def send(self, wire: Wire, listing: Listing, order: Order) -> Outcome:
         """The answer says only that the order is taken, so it is looked up a few times at once."""

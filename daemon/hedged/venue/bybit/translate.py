@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from hedged.core.market import ZERO, Instrument, MarginTier, OpenOrder, Position, Quote, Side
 from hedged.core.record import Outcome
@@ -34,6 +34,9 @@ from hedged.venue.reading import (
 )
 
 SIDES: Mapping[str, Side] = {"Buy": "buy", "Sell": "sell"}
+RESTS = frozenset({"New", "PartiallyFilled"})
+"""Where an order that is meant to rest is not over; of one that is not, it says nothing certain."""
+POST_ONLY = "PostOnly"
 OVER = frozenset({"Filled", "Cancelled", "PartiallyFilledCanceled", "Rejected", "Deactivated"})
 HEDGE_SIDES: Mapping[Decimal, str] = {Decimal(1): "Buy", Decimal(2): "Sell"}
 """What ``positionIdx`` means in hedge mode; it is 0 in one-way mode."""
@@ -275,7 +278,7 @@ def own_id_of(row: Mapping[str, Any], what: str) -> str:
 
 def request_of(listing: Listing, order: Order) -> dict[str, Any]:
     """
-    The body of a price-capped immediate-or-cancel order in one-way mode.
+    The body of a price-capped order in one-way mode: immediate-or-cancel, or post-only.
 
     On a contract in hedge mode the venue refuses *positionIdx* 0.
     """
@@ -286,7 +289,7 @@ def request_of(listing: Listing, order: Order) -> dict[str, Any]:
         "orderType": "Limit",
         "qty": f"{order.contracts:f}",
         "price": f"{order.limit_price:f}",
-        "timeInForce": "IOC",
+        "timeInForce": POST_ONLY if order.post_only else "IOC",
         "positionIdx": 0,
         "orderLinkId": order.client_order_id,
         "reduceOnly": order.reduce_only,
@@ -320,7 +323,8 @@ def outcome_of(row: Mapping[str, Any], listing: Listing, client_order_id: str) -
     Raises
     ------
     OutcomeUnknown
-        When it says nothing certain: another order's id, or it is not over yet.
+        When it says nothing certain: another order's id, or it is not over yet and does not rest
+        post-only.
     """
     try:
         return _outcome_of(row, listing, client_order_id)
@@ -336,7 +340,8 @@ def _outcome_of(row: Mapping[str, Any], listing: Listing, client_order_id: str) 
         raise VenueUnavailable(f"{what}: the answer is of {row['symbol']}")
     text(row, "orderId", what)
     status = text(row, "orderStatus", what)
-    if status not in OVER:
+    rests = status in RESTS and row.get("timeInForce") == POST_ONLY
+    if status not in OVER and not rests:
         raise VenueUnavailable(f"{what}: its status is {status}, and that is not its end")
     wanted, filled = positive(row, "qty", what), number(row, "cumExecQty", what)
     if not ZERO <= filled <= wanted or (status == "Filled") != (filled == wanted):
@@ -350,6 +355,10 @@ def _outcome_of(row: Mapping[str, Any], listing: Listing, client_order_id: str) 
         filled=filled,
         fill_price=positive(row, "avgPrice", what) if filled else None,
         fee=ZERO,
-        status="filled" if filled == wanted else "partial" if filled else "unfilled",
+        status="resting" if rests else _end(filled, wanted),
         reason="" if filled == wanted else f"the venue says {status}, {why or 'without a reason'}",
     )
+
+
+def _end(filled: Decimal, wanted: Decimal) -> Literal["filled", "partial", "unfilled"]:
+    return "filled" if filled == wanted else "partial" if filled else "unfilled"
