@@ -248,3 +248,22 @@ def test_a_library_s_wrong_format_does_not_raise_into_the_library(
     wrong = ("%s and %s", "one")
 
     logged("json", lambda: logging.getLogger("library").warning(*wrong))
+
+
+@pytest.mark.parametrize(
+    ("url", "hidden"),
+    [
+        ("tgram://123456789:AbC_def-12/4711", ["123456789:AbC_def-12", "123456789", "AbC_def-12"]),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", ["T1JJ3T3L2", "A1BRTD4JD"]),
+        ("mailto://me:swordfish@example.com?to=you@example.org", ["swordfish"]),
+        ("json://localhost:8080/webhooks/alerts", []),
+        ("json://10.0.0.1/webhooks", []),
+        ("ntfy://my-own-topic", ["my-own-topic"]),
+        ("json://host.example/pa%20ss-word", ["pa ss-word"]),
+    ],
+)
+def test_the_parts_of_an_address_that_tell_something_are_hidden(url: str, hidden: list[str]) -> None:
+    found = logs.secrets_in(url)
+
+    assert set(hidden) <= set(found)
+    assert {"localhost", "example.com", "webhooks", "alerts", "10.0.0.1"}.isdisjoint(found)

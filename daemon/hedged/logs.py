@@ -10,17 +10,19 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import TextIO, cast
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 HIDDEN = "[hidden]"
 SECRET_LENGTH_MIN = 6
+TOKEN_LENGTH_MIN = 8
 
 
 class Redactor:
@@ -52,6 +54,26 @@ def _spoken(text: str) -> set[str]:
     """*text* as it stands, and as JSON and Python write it between quotes."""
     written = (json.dumps(text), json.dumps(text, ensure_ascii=False), repr(text))
     return {text, *(form[1:-1] for form in written)}
+
+
+def secrets_in(url: str) -> list[str]:
+    """
+    What must be hidden of an address beside the whole of it, for a library may print a part: who
+    signs on, what looks like a token in the path or the query, and a host that is none.
+    """
+    head, *tail = unquote(url).partition("://")[2].replace("?", "/").split("/")
+    user, _, host = head.rpartition("@")
+    signed = re.split(r"[:@]", user)
+    # tgram://TOKEN/CHAT and the like have a token where others have a host.
+    hosts = (
+        ()
+        if re.fullmatch(r"(localhost|[^:]+\.[^:]+|\[.*\])(:\d+)?", host)
+        else (host, *host.split(":"))
+    )
+    parts = [part for text in tail for part in re.split(r"[&=,]", text)]
+    tokens = [part for part in parts if len(part) >= TOKEN_LENGTH_MIN and re.search(r"[^a-z]", part)]
+    found = [*signed, *hosts, *tokens]
+    return [part for part in dict.fromkeys(found) if len(part) >= SECRET_LENGTH_MIN]
 
 
 def configure(level: str, style: str, secrets: Iterable[str], stream: TextIO | None = None) -> None:

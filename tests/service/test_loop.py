@@ -89,6 +89,7 @@ class Rig:
         self.journal: Any = Journal.open_for(folder / "journal.sqlite", "paper", ("paper",), self.clock)
         self.venues = {name: Live() for name in ("main", "other")}
         self.records: list[CycleRecord] = []
+        self.troubles: list[tuple[str, str | None, str, int]] = []
         self.folder = folder
         self.service = self.made(self.journal)
 
@@ -111,7 +112,13 @@ class Rig:
             clock=self.clock,
             replay_clock=None,
         )
-        return Service(daemon, Schedule(sections.Schedule()), self.records.append)
+        schedule = Schedule(sections.Schedule())
+        return Service(
+            daemon,
+            schedule,
+            self.records.append,
+            on_trouble=lambda *told: self.troubles.append(told),
+        )
 
     async def wakes(self, *steps: Callable[[], object]) -> AsyncIterator[None]:
         """One wake now, and one after each of *steps*."""
@@ -202,6 +209,19 @@ async def test_an_unexpected_error_freezes_that_portfolio_once_and_only_that(rig
     assert "KeyError" in restriction.reason
     assert rig.journal.restrictions("other", rig.clock()) == ()
     assert len(rig.venues["other"].orders) == 1
+
+
+async def test_a_pass_that_could_not_be_made_is_handed_on_with_how_often(rig: Rig) -> None:
+    rig.venues["main"].trouble = VenueUnavailable("maintenance")
+    await rig.service.run(rig.wakes(rig.later()))
+    rig.venues["main"].trouble = ValueError("unexpected figure")
+    await rig.service.run(rig.wakes(rig.later(), rig.later()))
+    kinds = ("review", "guard")
+    skipped_twice = [("main", kind, "maintenance", n) for n in (1, 2) for kind in kinds]
+    frozen = ("main", None, "unexpected ValueError: unexpected figure", 1)
+
+    assert rig.troubles[:4] == skipped_twice
+    assert set(rig.troubles[4:]) == {frozen}
 
 
 async def test_a_frozen_portfolio_stays_frozen_after_the_error_and_a_restart(rig: Rig) -> None:

@@ -16,6 +16,7 @@ import polars as pl
 import structlog
 
 from hedged.cli import exits
+from hedged.cli.alerts import channels_finding
 from hedged.cli.findings import Finding, Result
 from hedged.cli.show import console, print_json, settings_of, table
 from hedged.core.market import Holding
@@ -78,6 +79,7 @@ def _findings(loaded: Loaded) -> Iterator[Finding]:
         yield from exchange_findings(settings)
     yield _tried("accounts", lambda: _accounts(settings))
     yield _tried("journal", lambda: _journal(loaded))
+    yield channels_finding(settings)
     yield _clock()
     yield _disk(settings.service.state_dir)
 

@@ -7,18 +7,20 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import structlog
 from rich.markup import escape
 
 from hedged import logs
+from hedged.alerts.desk import LEAVING_S
 from hedged.cli import exits
 from hedged.cli.explain import print_record
 from hedged.cli.show import console, print_json, settings_of
 from hedged.core.record import CycleRecord, Policy, Tick, record_of
 from hedged.cycle import Shell, deliberate, observe
-from hedged.service.loop import Service
+from hedged.service.loop import Service, untold
 from hedged.service.notify import Notifier
 from hedged.service.ticks import Schedule
 from hedged.service.wakes import from_history, from_wall
@@ -26,8 +28,11 @@ from hedged.service.watchdog import Watchdog
 from hedged.settings.load import Loaded
 from hedged.settings.show import secrets_of
 from hedged.wiring import Daemon, check_live, put_together
+from hedged.wiring.alerts import alert_desk
 
 log = structlog.get_logger()
+
+ONCE_S = 25.0  # a channel that is slow is waited for: the next run may be a week away
 
 
 def run_daemon(config: list[Path], *, once: bool, live: bool, json: bool) -> None:
@@ -41,17 +46,28 @@ def run_daemon(config: list[Path], *, once: bool, live: bool, json: bool) -> Non
         daemon = await put_together(loaded.settings)
         _tell_meanings(daemon)
         schedule = Schedule(loaded.settings.schedule)
-        watchdog = _watchdog(loaded, schedule)
-        service = Service(daemon, schedule, records.append if once else _quiet, watchdog)
-        try:
+        watchdog, desk = _watchdog(loaded, schedule), alert_desk(daemon)
+
+        def on_record(record: CycleRecord) -> None:
             if once:
-                _to_next_tick(daemon, schedule)
-                await service.pass_all()
-            else:
-                replayed = daemon.replay_clock
-                wakes = from_wall(schedule) if replayed is None else from_history(schedule, replayed)
-                async with watchdog.feeding():
-                    await service.run(wakes)
+                records.append(record)
+            if desk is not None:
+                desk.wake()
+
+        on_trouble = untold if desk is None else desk.trouble
+        service = Service(daemon, schedule, on_record, watchdog, on_trouble)
+        try:
+            async with nullcontext() if desk is None else desk.at_work(ONCE_S if once else LEAVING_S):
+                if once:
+                    _to_next_tick(daemon, schedule)
+                    await service.pass_all()
+                else:
+                    replayed = daemon.replay_clock
+                    wakes = (
+                        from_wall(schedule) if replayed is None else from_history(schedule, replayed)
+                    )
+                    async with watchdog.feeding():
+                        await service.run(wakes)
         finally:
             await daemon.close()
         return daemon, service
@@ -146,7 +162,3 @@ def start_logs(loaded: Loaded) -> None:
     """Logging as the settings say, with every secret of theirs hidden."""
     service = loaded.settings.service
     logs.configure(service.log_level, service.log_format, secrets_of(loaded.settings))
-
-
-def _quiet(_record: CycleRecord) -> None:
-    """The journal has the record; the log told of it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -15,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision this program writes."""
 
 metadata = MetaData()
@@ -87,4 +88,54 @@ restriction = Table(
     Column("body", Text, nullable=False),
     Column("lifted_at", Text),
     Column("lifted_by", Text),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("raised_at", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+alert_standing = Table(
+    "alert_standing",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("judged_by", Text, nullable=False),
+    Column("told_at", Text, nullable=False),
+    Column("seen_at", Text, nullable=False),
+    Index("alert_standing_by_scope", "scope"),
+)
+
+alert_channel = Table(
+    "alert_channel",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("reached", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_try_at", Text),
+    Column("error", Text),
+)
+
+alert_delivery = Table(
+    "alert_delivery",
+    metadata,
+    Column("alert_id", Integer, ForeignKey("alert.id"), primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("result", Text, nullable=False),
+    Column("at", Text, nullable=False),
+)
+
+alert_seen = Table(
+    "alert_seen",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="one_alert_seen"), primary_key=True),
+    Column("record", Integer, nullable=False),
 )

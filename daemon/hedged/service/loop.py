@@ -34,11 +34,20 @@ UNEXPLAINED_MIN = Decimal("0.01")
 FROZEN_BY = "hedged"
 
 OnRecord = Callable[[CycleRecord], None]
+# The portfolio, the kind of pass that failed (None: it was frozen), the error, how often in a row.
+OnTrouble = Callable[[str, str | None, str, int], None]
 Due = Callable[[Journal, str, datetime], Tick | None]
 
 
+def untold(_portfolio: str, _kind: str | None, _error: str, _in_a_row: int) -> None:
+    """The log has told of it."""
+
+
 class Service:
-    """Runs what is due; *on_record* sees every record after it is in the journal."""
+    """
+    Runs what is due; *on_record* sees every record after it is in the journal, *on_trouble* every
+    pass that could not be made.
+    """
 
     def __init__(
         self,
@@ -46,11 +55,13 @@ class Service:
         schedule: Schedule,
         on_record: OnRecord,
         watchdog: Watchdog | None = None,
+        on_trouble: OnTrouble = untold,
     ) -> None:
         self.daemon = daemon
         self.schedule = schedule
         self.on_record = on_record
         self.watchdog = watchdog or Watchdog(Notifier(), schedule)
+        self.on_trouble = on_trouble
         self.failures: dict[tuple[str, str], int] = {}
         self.last_error: HedgedError | None = None
         self._again = Again()
@@ -171,6 +182,7 @@ class Service:
         count = self.failures[what] = self.failures.get(what, 0) + 1
         say = log.error if count >= UNAVAILABLE_ALERT else log.warning
         say("pass_skipped", error=str(error), in_a_row=count)
+        self.on_trouble(*what, str(error), count)
 
     def _journal_failed(self, error: JournalError) -> None:
         self.last_error = error
@@ -183,11 +195,11 @@ class Service:
         portfolio, now = shell.policy.portfolio, shell.clock()
         reason = f"unexpected {type(error).__name__}: {error}"
         try:
-            if any(r.by == FROZEN_BY for r in shell.journal.restrictions(portfolio, now)):
-                return
-            shell.journal.restrict(
-                Restriction(scope=portfolio, allows="nothing", reason=reason, by=FROZEN_BY, at=now)
-            )
+            if not any(r.by == FROZEN_BY for r in shell.journal.restrictions(portfolio, now)):
+                shell.journal.restrict(
+                    Restriction(scope=portfolio, allows="nothing", reason=reason, by=FROZEN_BY, at=now)
+                )
+            self.on_trouble(portfolio, None, reason, 1)
         except JournalError as failed:
             self._journal_failed(failed)
 

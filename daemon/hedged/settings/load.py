@@ -186,14 +186,15 @@ def _from_environment(environ: Mapping[str, str]) -> Layer:
 
 def _from_secret_file(name: str, path: str, handed: str) -> str:
     """
-    What a file holds, as it stands; a key of an account must not be readable by others.
+    What a file holds, as it stands; keys and addresses of alerts must not be readable by others.
 
     In the folder *handed* to this service by systemd a file may look readable by its group: that is
     how the right of the service's own user shows, which it has by an access list.
     """
     others = 0o037 if handed and Path(path).parent == Path(handed) else 0o077
     try:
-        if "__ACCOUNT__" in name and Path(path).stat().st_mode & others:
+        secret = any(table in name for table in ("__ACCOUNT__", "__ALERTS__"))
+        if secret and Path(path).stat().st_mode & others:
             raise SettingsError(f"{name}: others can read {path}; run chmod 600 on it")
         return Path(path).read_text().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:

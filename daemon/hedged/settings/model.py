@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hedged.core.rules import parse
+from hedged.settings.alerts import Alerts
 from hedged.settings.kinds import AccountName, is_words
 from hedged.settings.sections import (
     Beta,
@@ -40,6 +41,7 @@ class Settings(BaseSettings):
     beta: Beta = Beta()
     limits: LimitsSection = LimitsSection()
     orders: OrdersSection = OrdersSection()
+    alerts: Alerts = Alerts()
     signal: Signal = Signal()
     hedge: Hedge | None = None
     rule: tuple[Rule, ...] = ()

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from hedged.logs import HIDDEN
+from hedged.logs import HIDDEN, secrets_in
 from hedged.settings.load import Loaded
 from hedged.settings.model import Settings
 
@@ -38,7 +38,8 @@ def lines_of(loaded: Loaded) -> list[tuple[str, str, str]]:
 def secrets_of(settings: Settings) -> list[str]:
     """The plain text of every secret that is set, for the log to hide."""
     values = (value for _, value, _ in _walk(settings))
-    return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+    plain = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+    return [*plain, *(part for text in plain if "://" in text for part in secrets_in(text))]
 
 
 def schema() -> dict[str, Any]:
@@ -52,7 +53,7 @@ def _walk(value: Any, prefix: str = "", *, stated: bool = True) -> Iterator[tupl
         for name in type(value).model_fields:
             key = f"{prefix}.{name}" if prefix else name
             yield from _walk(getattr(value, name), key, stated=name in value.model_fields_set)
-    elif isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value):
+    elif isinstance(value, tuple) and any(isinstance(item, BaseModel | SecretStr) for item in value):
         for i, item in enumerate(value):
             yield from _walk(item, f"{prefix}.{i}", stated=stated)
     elif isinstance(value, dict) and value:
