@@ -23,7 +23,8 @@ from exchange.state import Order as Placed
 from exchange.tape import Bar
 from hedged import cycle
 from hedged.core.gate import Limits, Restriction
-from hedged.core.record import CycleRecord, Tick
+from hedged.core.plan import Step
+from hedged.core.record import CycleRecord, Outcome, Tick
 from hedged.history.keeper import Keeper
 from hedged.history.store import HistoryStore
 from hedged.journal.store import Journal
@@ -99,6 +100,22 @@ def opened(line: Line, folder: Path) -> Journal:
     return Journal.open_for(folder / "journal.sqlite", "live", ("main",), line.clock)
 
 
+def filled_once(journal: Journal) -> None:
+    """A first order was filled before, which is small on a new account."""
+    step = Step(
+        symbol=BTC, side="sell", contracts=D("0.001"), reduce_only=False, limit_price=D(1), notional=D(60)
+    )  # fmt: skip
+    tick = Tick(kind="guard", cadence="before", scheduled_at=journal.clock())
+    intent = journal.open_intent(policy(portfolio="before", account="main"), tick, step)
+    journal.resolve_intent(
+        intent,
+        Outcome(
+            client_order_id=intent.client_order_id, symbol=BTC, side="sell", contracts=D("0.001"),
+            filled=D("0.001"), fill_price=D(60_000), fee=D(0), status="filled",
+        ),
+    )  # fmt: skip
+
+
 @pytest_asyncio.fixture(params=sorted(DIALECTS))
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
     made: Rig
@@ -122,6 +139,7 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
             live=portfolio(line, tmp_path),
             reviewed=Tick(kind="review", cadence="daily", scheduled_at=today),
         )
+        filled_once(made.journal)
         yield made
         made.journal.close()
 
