@@ -35,6 +35,10 @@ from lines import BTC, BTC_ID, ETH_ID, Line, later, linked, order, portfolio, tr
 D = Decimal
 PLACE = {"binance": "*/fapi/v1/order", "bybit": "*/v5/order/create"}
 CANCEL = {"binance": ("DELETE", "*/fapi/v1/order"), "bybit": ("POST", "*/v5/order/cancel")}
+SHOWN = {
+    "binance": ("*/depth", "body.asks", "body.bids"),
+    "bybit": ("*/orderbook", "body.result.a", "body.result.b"),
+}
 BOOK = [(D(59_990), D(5))], [(D(60_010), D(5))]
 WANTED = D("0.2")
 """A fifth of one BTC."""
@@ -103,7 +107,8 @@ def opened(line: Line, folder: Path) -> Journal:
 def filled_once(journal: Journal) -> None:
     """A first order was filled before, which is small on a new account."""
     step = Step(
-        symbol=BTC, side="sell", contracts=D("0.001"), reduce_only=False, limit_price=D(1), notional=D(60)
+        symbol=BTC, side="sell", contracts=D("0.001"), reduce_only=False, limit_price=D(1),
+        notional=D(60),
     )  # fmt: skip
     tick = Tick(kind="guard", cadence="before", scheduled_at=journal.clock())
     intent = journal.open_intent(policy(portfolio="before", account="main"), tick, step)
@@ -226,9 +231,9 @@ async def test_a_reduction_rests_reduce_only_at_the_bid(rig: Rig) -> None:
 async def test_an_order_that_would_take_leads_to_an_immediate_one(rig: Rig) -> None:
     first = await rig.live.observe(rig.line.clock(), after=0)
     assert first.quote(BTC).ask_price == 60_010
-    crossed = fault("mutated", path="*ookTicker*" if rig.name == "binance" else "*/tickers",
-                    count=1, edits=[["set", "body.askPrice", "59980"]] if rig.name == "binance"
-                    else [["set", "body.result.list.0.ask1Price", "59980"]])  # fmt: skip
+    path, asks, bids = SHOWN[rig.name]
+    edits = [["set", bids, [["59970", "5"]]], ["set", asks, [["59980", "5"]]]]
+    crossed = fault("mutated", path=path, count=1, edits=edits)
     later(rig.line, seconds=10)
     rig.line.venue.fail(crossed)
     record = await rig.review()
