@@ -133,7 +133,7 @@ BUGS = (
         file="venue/retry.py",
         before="        return await self.venue.send(order)\n",
         after="        return await self._patiently(lambda: self.venue.send(order))\n",
-        seen_by="venue/test_retry.py::test_a_send_is_never_tried_again",
+        seen_by="venue/test_retry.py::test_a_send_is_not_tried_again_whatever_it_raises",
     ),
     Bug(
         what="an order follows a redirect",
