@@ -64,6 +64,8 @@ def encodings(secret: str) -> dict[str, str]:
         "url": quote(secret, safe=""),
         "form": quote_plus(secret),
         "base64": base64.b64encode(raw).decode(),
+        "base64 after a name": base64.b64encode(b"me:" + raw).decode(),
+        "base64 before more": base64.b64encode(b"a" + raw + b"; and more").decode(),
         "base64 for urls": base64.urlsafe_b64encode(raw).decode(),
         "hex": raw.hex(),
         "HEX": raw.hex().upper(),

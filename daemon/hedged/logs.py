@@ -28,7 +28,12 @@ TOKEN_LENGTH_MIN = 8
 class Redactor:
     """Replaces secrets in a rendered line: raw, JSON-escaped, URL-quoted, base64 and hexadecimal."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._forms: list[str] = []
+        self.know(secrets)
+
+    def know(self, secrets: Iterable[str]) -> None:
+        """From here on these are the secrets."""
         found = {form for secret in secrets for form in _forms(secret)}
         self._forms = sorted(found, key=len, reverse=True)
 
@@ -38,6 +43,14 @@ class Redactor:
         return line
 
 
+_known = Redactor()
+
+
+def redacted(text: str) -> str:
+    """*text* without the secrets that `configure` was told: for what is printed or kept, not logged."""
+    return _known(text)
+
+
 def _forms(secret: str) -> set[str]:
     if len(secret) < SECRET_LENGTH_MIN:
         return {secret} if secret else set()
@@ -45,9 +58,20 @@ def _forms(secret: str) -> set[str]:
     said = _spoken(secret)
     for form in tuple(said):  # a body of JSON within a line of JSON, a repr within a repr
         said |= _spoken(form)
-    binary = {base64.b64encode(raw), base64.urlsafe_b64encode(raw)}
-    encoded = {form.decode().rstrip("=") for form in binary}
+    encoded = {form for form in _in_base64(raw) if len(form) >= SECRET_LENGTH_MIN}
     return said | encoded | {quote(secret, safe=""), quote_plus(secret), raw.hex(), raw.hex().upper()}
+
+
+def _in_base64(raw: bytes) -> set[str]:
+    """*raw* alone, and what can be told of it amid other bytes, as in the header ``user:password``."""
+    found = set()
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        found.add(encode(raw).decode().rstrip("="))
+        for before in range(3):  # a character of base64 tells of 6 bits: the outer ones are shared
+            encoded = encode(bytes(before) + raw).decode().rstrip("=")
+            shared = (before + len(raw)) % 3 != 0
+            found.add(encoded[(0, 2, 3)[before] : len(encoded) - shared])
+    return found
 
 
 def _spoken(text: str) -> set[str]:
@@ -61,9 +85,10 @@ def secrets_in(url: str) -> list[str]:
     What must be hidden of an address beside the whole of it, for a library may print a part: who
     signs on, what looks like a token in the path or the query, and a host that is none.
     """
-    head, *tail = unquote(url).partition("://")[2].replace("?", "/").split("/")
+    # Taken apart as it stands, for a password may have a quoted slash.
+    head, *tail = url.partition("://")[2].replace("?", "/").split("/")
     user, _, host = head.rpartition("@")
-    signed = re.split(r"[:@]", user)
+    signed, tail = [unquote(part) for part in re.split(r"[:@]", user)], [unquote(part) for part in tail]
     # tgram://TOKEN/CHAT and the like have a token where others have a host.
     hosts = (
         ()
@@ -79,7 +104,7 @@ def secrets_in(url: str) -> list[str]:
 def configure(level: str, style: str, secrets: Iterable[str], stream: TextIO | None = None) -> None:
     """Set logging up for the whole process; *style* is ``auto``, ``json`` or ``console``."""
     out = _Sink(stream or sys.stderr)
-    redact = Redactor(secrets)
+    _known.know(secrets)
     plain = style == "console" or (style == "auto" and out.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -94,11 +119,11 @@ def configure(level: str, style: str, secrets: Iterable[str], stream: TextIO | N
         shared.append(structlog.processors.format_exc_info)
         render = structlog.processors.JSONRenderer(default=str)
 
-    def redacted(logger: WrappedLogger, name: str, event: EventDict) -> str:
-        return redact(str(render(logger, name, event)))
+    def render_redacted(logger: WrappedLogger, name: str, event: EventDict) -> str:
+        return redacted(str(render(logger, name, event)))
 
     structlog.configure(
-        processors=[*shared, redacted],
+        processors=[*shared, render_redacted],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", out)),
         cache_logger_on_first_use=False,

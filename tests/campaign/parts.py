@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from campaign import unknown
 from campaign.results import Figures
+from survival import killing, torn
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +27,6 @@ PARTS: dict[str, Part] = {
     "unknown": Part(
         "orders of unknown outcome through the resolver, tails to 300 s", 1_000_000, unknown.run
     ),
+    "kill": Part("accounts on which the real daemon is killed, 3 rounds each", 500, killing.run),
+    "torn": Part("torn write-ahead logs of the journal", 2_000, torn.run),
 }

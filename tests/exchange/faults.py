@@ -28,9 +28,10 @@ class Fault:
 
     *processing* late: the order lands *late_s* seconds later, or when its id has been looked up in vain
     *late_lookups* times; with *window* its timestamp is then checked, and it may never land.
-    *refusal* answers with the venue's error of that word; *stale_s* answers the state of then; *edits*
-    change the JSON: ``("set", path, value)``, ``("remove", path)``, ``("repeat", path)``,
-    ``("reverse", path)``, where a path is ``body.result.list.0.size`` and ``*`` is every element.
+    *refusal* answers with the venue's error of that word; *echo* with an error that tells the whole
+    request back, headers and all; *stale_s* answers the state of then; *edits* change the JSON:
+    ``("set", path, value)``, ``("remove", path)``, ``("repeat", path)``, ``("reverse", path)``, where a
+    path is ``body.result.list.0.size`` and ``*`` is every element.
     """
 
     name: str = "fault"
@@ -50,6 +51,7 @@ class Fault:
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     refusal: str = ""
+    echo: bool = False
     stale_s: float = 0.0
     edits: tuple[Edit, ...] = ()
 
@@ -89,6 +91,8 @@ CATALOGUE: dict[str, dict[str, Any]] = {
     "maintenance": _NEVER | {"refusal": "maintenance"},
     "unknown_status": {"refusal": "unknown_status"},
     "overloaded": _NEVER | {"refusal": "overloaded"},
+    "echo": _NEVER | {"echo": True, "status": 500},
+    "landed_echo": {"echo": True, "status": 500},
     "stale": {"stale_s": 5.0},
     "late": {"processing": "late", "late_s": 10.0, "manner": "none"},
     "late_after_lookup": {"processing": "late", "late_lookups": 1, "manner": "none"},
@@ -141,8 +145,18 @@ class Script:
         ]
 
 
-def disguised(fault: Fault, reply: Reply) -> Reply:
+def echoed(call: Call, reply: Reply, status: int | None) -> Reply:
+    """An error of a gateway in its debugging mode: the request's line, headers and body in its text."""
+    headers = "; ".join(f"{name}: {text}" for name, text in sorted(call.headers.items(), reverse=True))
+    said = f"{headers} | {call.method} {call.path}?{call.query} | {call.body.decode(errors='replace')}"
+    body = {"code": -1000, "msg": said, "retCode": 10016, "retMsg": said}
+    return Reply(status=status or reply.status, body=body)
+
+
+def disguised(fault: Fault, reply: Reply, call: Call) -> Reply:
     """What the client sees instead of *reply*: another status, another body, or edited JSON."""
+    if fault.echo:
+        return echoed(call, reply, fault.status)
     if fault.status is not None or fault.body is not None:
         return Reply(
             status=reply.status if fault.status is None else fault.status,

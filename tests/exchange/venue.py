@@ -114,7 +114,7 @@ class Venue:
         except Refused as refused:
             told = {"Retry-After": refused.detail} if refused.detail else {}
             reply = self.dialect.refuse(refused, self.engine)
-        reply = disguised(fault, reply)
+        reply = disguised(fault, reply, call)
         whole = Reply(
             status=reply.status,
             body=reply.body,

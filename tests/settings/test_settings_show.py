@@ -97,6 +97,16 @@ def test_the_log_is_told_every_secret(tmp_path: Path) -> None:
     assert secrets_of(loaded.settings) == [KEY, SECRET]
 
 
+def test_the_address_of_a_proxy_is_hidden_and_its_password_too(tmp_path: Path) -> None:
+    address = "http://me:canary%2Fword@127.0.0.1:1"
+    loaded, lines = shown(tmp_path, {"HEDGED__VENUE__HTTPS_PROXY": address})
+
+    assert lines["venue.https_proxy"] == ("[hidden]", "environment")
+    assert {address, "canary/word"} <= set(secrets_of(loaded.settings))
+    assert loaded.settings.venue.way_out("https_proxy") == address
+    assert loaded.settings.venue.way_out("socks_proxy") is None
+
+
 def test_the_schema_is_json_and_knows_every_section() -> None:
     made = json.loads(json.dumps(schema()))
 

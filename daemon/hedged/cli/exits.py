@@ -36,7 +36,9 @@ def told() -> Iterator[None]:
     try:
         yield
     except errors.HedgedError as error:
-        print(f"hedged: {error}", file=sys.stderr)
+        from hedged.logs import redacted  # slow to import, and seldom needed
+
+        print(f"hedged: {redacted(str(error))}", file=sys.stderr)
         code = next(code for kind, code in _CODES if isinstance(error, kind))
         raise SystemExit(code) from None
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -123,9 +123,14 @@ def lock_writer(path: Path) -> IO[str]:
         pid = handle.read().strip()
         handle.close()
         raise JournalBusy(f"another hedged (process {pid}) writes to {path}") from None
-    handle.truncate(0)
-    handle.write(f"{os.getpid()}\n")
-    handle.flush()
+    try:
+        handle.truncate(0)
+        handle.write(f"{os.getpid()}\n")
+        handle.flush()
+    except OSError as error:
+        with suppress(OSError):  # what could not be written is tried once more
+            handle.close()
+        raise JournalError(f"{name} can't be written: {error.strerror}") from error
     return handle
 
 

@@ -20,6 +20,7 @@ from hedged.core.gate import Restriction
 from hedged.core.record import CycleRecord, Tick, cycle_id
 from hedged.errors import BadData, HedgedError, JournalError, VenueUnavailable
 from hedged.journal.store import Journal
+from hedged.logs import redacted
 from hedged.service.again import Again
 from hedged.service.notify import Notifier
 from hedged.service.ticks import Schedule
@@ -193,7 +194,7 @@ class Service:
         log.critical("portfolio_frozen", exc_info=error)
         self.last_error = HedgedError(f"{shell.policy.portfolio} is frozen: {error!r}")
         portfolio, now = shell.policy.portfolio, shell.clock()
-        reason = f"unexpected {type(error).__name__}: {error}"
+        reason = redacted(f"unexpected {type(error).__name__}: {error}")
         try:
             if not any(r.by == FROZEN_BY for r in shell.journal.restrictions(portfolio, now)):
                 shell.journal.restrict(

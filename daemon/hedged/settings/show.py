@@ -36,7 +36,7 @@ def lines_of(loaded: Loaded) -> list[tuple[str, str, str]]:
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """The plain text of every secret that is set, for the log to hide."""
+    """The plain text of every secret that is set, for the log to hide; of a proxy the password too."""
     values = (value for _, value, _ in _walk(settings))
     plain = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
     return [*plain, *(part for text in plain if "://" in text for part in secrets_in(text))]

@@ -32,8 +32,12 @@ class Venue(Section):
     endpoint: str | None = Field(
         None, description="a server on loopback that is asked instead of the exchange, for tests"
     )
-    https_proxy: str | None = Field(None, description="http://host:port of a proxy on the way out")
-    socks_proxy: str | None = Field(None, description="socks5://host:port of a proxy on the way out")
+    https_proxy: SecretStr | None = Field(
+        None, description="http://host:port of a proxy on the way out"
+    )
+    socks_proxy: SecretStr | None = Field(
+        None, description="socks5://host:port of a proxy on the way out"
+    )
     data: str = Field("demo", description="folder of recorded history, or 'demo' for the shipped one")
     clock: Literal["history", "wall"] = Field(
         "history", description="history: walk from start to end at once; wall: real time, for a "
@@ -51,6 +55,11 @@ class Venue(Section):
     def walks(self) -> bool:
         """Whether time is that of the recorded history, walked through at once."""
         return self.recorded and self.clock == "history"
+
+    def way_out(self, name: Literal["https_proxy", "socks_proxy"]) -> str | None:
+        """The address of that proxy, with the password in it."""
+        secret: SecretStr | None = getattr(self, name)
+        return None if secret is None else secret.get_secret_value()
 
     @field_validator("endpoint")
     @classmethod

@@ -22,6 +22,7 @@ import ccxt.async_support as ccxt
 from ccxt.base.types import Entry
 
 from hedged.errors import HedgedError, OutcomeUnknown, VenueRefused, VenueUnavailable
+from hedged.logs import Redactor
 from hedged.venue.budget import BACKOFF_S, Budget, Budgets
 from hedged.venue.session import Session
 
@@ -126,6 +127,7 @@ class Wire:
         self._permit = permit
         self._endpoint = endpoint
         self._proxies = proxies
+        self._redact = Redactor((credentials.api_key, credentials.api_secret) if credentials else ())
         self._http: aiohttp.ClientSession | None = None
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._exchange = _speaking(speech, clock, self._heard)(
@@ -286,7 +288,8 @@ class Wire:
         elif code is not None and code in self.speech.overasked:
             budget.told_to_wait(self.speech.overasked[code])
         if status >= 300 or code is not None:
-            raise Answered(status, code, _shortened(body))
+            # A gateway may tell the request back, headers and all, and errors are kept and shown.
+            raise Answered(status, code, _shortened(self._redact(body)))
 
     def _budget(self, host: str) -> Budget:
         speech = self.speech

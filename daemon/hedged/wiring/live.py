@@ -115,7 +115,7 @@ class Lines:
             credentials=credentials,
             permit=self._permit if credentials else None,
             endpoint=venue.endpoint,
-            proxies=Proxies(https=venue.https_proxy, socks=venue.socks_proxy),
+            proxies=Proxies(https=venue.way_out("https_proxy"), socks=venue.way_out("socks_proxy")),
         )
 
 
