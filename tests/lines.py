@@ -124,6 +124,7 @@ def portfolio(
     *legs: str,
     stated: tuple[StatedHolding, ...] = (),
     sources: bool = True,
+    accept_positions: bool = False,
     **wanted: object,
 ) -> LiveVenue:
     """A portfolio hedged with *legs* on the account, whose coins it protects."""
@@ -134,6 +135,7 @@ def portfolio(
         (line.account(),) if sources else (),
         Book(Ledger(folder / "book.sqlite", read_only=False)),
         line.clock,
+        accept_positions=accept_positions,
     )
 
 

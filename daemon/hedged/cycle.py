@@ -133,6 +133,7 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
     around = gate.Circumstances(
         now=inputs.now,
         marks_before=memory.marks,
+        prices_before=memory.prices,
         usage=inputs.usage,
         restrictions=inputs.restrictions,
         holds=holds(

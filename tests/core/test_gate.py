@@ -377,6 +377,19 @@ def test_a_mark_that_jumped_since_the_last_pass_is_refused(before: str, cleared:
 
 
 @pytest.mark.parametrize(
+    ("before", "cleared"),
+    [("33", False), ("34", True), ("100", True), ("300", True), ("301", False), ("1000", False)],
+)
+def test_a_coin_that_is_worth_a_multiple_or_a_part_of_before_is_refused(
+    before: str, cleared: bool
+) -> None:
+    found = looked(step(), at=around(prices_before={"BTC": d(before)}))
+
+    assert found.cleared is cleared
+    assert cleared or "BTC: its price went from" in found.reasons[0]
+
+
+@pytest.mark.parametrize(
     ("prices", "cleared"),
     [
         ({"index_price": d(102)}, True),  # 100 / 102 - 1 = -1.96%

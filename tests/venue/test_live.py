@@ -144,6 +144,36 @@ async def test_what_no_fill_explains_is_doubted_then_taken_as_it_is(
     assert "-0.3 contracts" in looks[0].doubts[0]
 
 
+async def test_a_short_that_shrank_without_a_fill_is_never_sold_again(
+    line: Line, live: LiveVenue
+) -> None:
+    trade_by_hand(line, "sell", "0.3")
+    first = await live.observe(line.clock(), after=0)
+    line.venue.fail(fault("mutated", path="*/userTrades", count=None, edits=[["set", "body", []]]))
+    trade_by_hand(line, "buy", "0.1")
+    looks = [await live.observe(later(line, minutes=5), after=first.cursor) for _ in range(5)]
+
+    assert all("no fill tells who closed the rest" in look.doubts[0] for look in looks)
+    assert all(look.unexplained == (BTC,) for look in looks)
+
+
+async def test_a_person_may_take_a_position_as_it_is(line: Line, tmp_path: Path) -> None:
+    live = portfolio(line, tmp_path)
+    trade_by_hand(line, "sell", "0.3")
+    await live.observe(line.clock(), after=0)
+    await live.close()
+    line.venue.fail(fault("mutated", path="*/userTrades", count=None, edits=[["set", "body", []]]))
+    trade_by_hand(line, "buy", "0.1")
+    live = portfolio(line, tmp_path, accept_positions=True)
+    accepted = await live.observe(later(line, seconds=30), after=0)
+    trade_by_hand(line, "buy", "0.1")
+    doubted = await live.observe(later(line, seconds=30), after=0)
+    await live.close()
+
+    assert (accepted.doubts, accepted.held(BTC)) == ((), D("-0.2"))
+    assert "-0.1 contracts" in doubted.doubts[0]
+
+
 async def test_adl_is_told_with_its_cause(line: Line, live: LiveVenue) -> None:
     first = await live.observe(line.clock(), after=0)
     later(line, seconds=5)

@@ -103,6 +103,10 @@ def run(
     live: Annotated[
         bool, typer.Option("--live", help="Send orders; service.mode = 'live' must agree.")
     ] = False,
+    accept_positions: Annotated[
+        bool,
+        typer.Option("--accept-positions", help="Believe positions that no fills explain."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """
@@ -112,7 +116,7 @@ def run(
     """
     from hedged.cli.run import run_daemon
 
-    run_daemon(config or [], once=once, live=live, json=json)
+    run_daemon(config or [], once=once, live=live, json=json, accept_positions=accept_positions)
 
 
 @app.command()

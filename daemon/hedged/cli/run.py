@@ -20,6 +20,7 @@ from hedged.cli.explain import print_record
 from hedged.cli.show import console, print_json, settings_of
 from hedged.core.record import CycleRecord, Policy, Tick, record_of
 from hedged.cycle import Shell, deliberate, observe
+from hedged.errors import SettingsError
 from hedged.service.loop import Service, untold
 from hedged.service.notify import Notifier
 from hedged.service.ticks import Schedule
@@ -35,15 +36,19 @@ log = structlog.get_logger()
 ONCE_S = 25.0  # a channel that is slow is waited for: the next run may be a week away
 
 
-def run_daemon(config: list[Path], *, once: bool, live: bool, json: bool) -> None:
+def run_daemon(
+    config: list[Path], *, once: bool, live: bool, json: bool, accept_positions: bool = False
+) -> None:
     """Run until history or the process ends; with *once*, only what is due now."""
+    if accept_positions and not (once and live):
+        raise SettingsError("--accept-positions is for one pass by hand: give --once and --live too")
     loaded = settings_of(config)
     check_live(loaded.settings, asked=live)
     start_logs(loaded)
     records: list[CycleRecord] = []
 
     async def work() -> tuple[Daemon, Service]:
-        daemon = await put_together(loaded.settings)
+        daemon = await put_together(loaded.settings, accept_positions=accept_positions)
         _tell_meanings(daemon)
         schedule = Schedule(loaded.settings.schedule)
         watchdog, desk = _watchdog(loaded, schedule), alert_desk(daemon)

@@ -32,6 +32,7 @@ ORDERS_PER_TICK_CEILING = 8
 ORDERS_PER_HOUR_CEILING = 60
 ORDERS_PER_DAY_CEILING = 500
 REJECTS_IN_A_ROW_CEILING = 10
+HOLDING_TIMES_MAX = Decimal(3)  # how much a protected coin's price may change between two passes
 NOTIONAL_PER_ORDER_CEILING = Decimal(10_000_000)
 NOTIONAL_PER_DAY_CEILING = Decimal(50_000_000)
 
@@ -109,6 +110,7 @@ class Circumstances:
     restrictions: tuple[Restriction, ...]
     holds: tuple[str, ...]
     astray: tuple[str, ...] = ()
+    prices_before: dict[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +269,21 @@ def _price_jump(
             )
 
 
+def _holding_jump(
+    _steps: tuple[Step, ...], snapshot: Snapshot, _limits: Limits, around: Circumstances
+) -> Iterator[str]:
+    """A coin that is suddenly worth a multiple, or a part, is more often a wrong answer than a market."""
+    for holding in snapshot.holdings:
+        before = around.prices_before.get(holding.asset)
+        if before is None or holding.mark_price is None:
+            continue
+        if not 1 / HOLDING_TIMES_MAX <= holding.mark_price / before <= HOLDING_TIMES_MAX:
+            yield (
+                f"{holding.asset}: its price went from {money(before)} to {money(holding.mark_price)} "
+                "since the last pass"
+            )
+
+
 def _price_agreement(
     steps: tuple[Step, ...], snapshot: Snapshot, limits: Limits, _around: Circumstances
 ) -> Iterator[str]:
@@ -359,6 +376,7 @@ _CHECKS = (
     _notional,
     _ages,
     _price_jump,
+    _holding_jump,
     _price_agreement,
     _lots_and_minimums,
     _reduces,

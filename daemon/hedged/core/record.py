@@ -88,6 +88,7 @@ class Memory:
     funding_missed: int = 0
     cursor: int = 0
     observed_at: datetime | None = None
+    prices: dict[str, Decimal] = field(default_factory=dict)
     naked: Naked | None = None
 
     @property
@@ -276,6 +277,11 @@ def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) ->
         funding_missed=before.funding_missed + inputs.snapshot.funding_missed,
         cursor=inputs.snapshot.cursor,
         observed_at=inputs.now,
+        prices={
+            holding.asset: holding.mark_price
+            for holding in inputs.snapshot.holdings
+            if holding.mark_price is not None
+        },
         naked=thought.naked if thought.naked and thought.naked.until is None else None,
     )
 

@@ -107,14 +107,25 @@ class Book:
         """While an order may still land, an odd position is not taken as it is."""
         self._odd.pop(symbol, None)
 
+    def accept(self, instruments: Iterable[Instrument], positions: Iterable[Position]) -> None:
+        """Take all positions as they are read, for a person said that they are so."""
+        held = {position.symbol: position.contracts for position in positions}
+        for instrument in instruments:
+            contracts = held.get(instrument.symbol, ZERO)
+            if self.expected(instrument.symbol) not in (None, contracts):
+                log.warning("position_accepted", symbol=instrument.symbol, contracts=str(contracts))
+                self._pin(instrument, contracts)
+
     def doubts(
         self, instruments: Iterable[Instrument], positions: Iterable[Position], now: datetime
     ) -> Iterable[str]:
         """
         Every position must be what the fills make it, every contract as large as at first sight.
 
-        A position that is not is doubted at once; seen so again after a minute, the book takes it as
-        it is, and that pass repairs the hedge.
+        A position that is not is doubted at once. A short that is larger is believed when it is seen
+        so again after a minute, and that pass repairs the hedge: what it buys back is reduce-only. One
+        that is smaller is not: every venue tells of the fill that closed it, also of ADL and
+        liquidations, and to sell it again on a wrong answer would hedge twice.
         """
         held = {position.symbol: position.contracts for position in positions}
         for instrument in instruments:
@@ -132,10 +143,17 @@ class Book:
             self._pin(instrument, contracts)
         elif expected == contracts:
             self._odd.pop(key, None)
+        elif contracts > expected:
+            self._odd[key] = (contracts, now)
+            yield (
+                f"{contracts} contracts of {key} are held, and {expected} by all fills that were told, "
+                "and no fill tells who closed the rest; if it is closed in truth, stop the daemon and "
+                "run `hedged run --once --live --accept-positions`"
+            )
         elif not self._seen_twice(instrument, contracts, now):
             yield (
                 f"{contracts} contracts of {key} are held, and {expected} by all fills that were "
-                "told: another hand, ADL, a liquidation, or an answer that is late"
+                "told: another hand, or an answer that is late"
             )
 
     def _seen_twice(self, instrument: Instrument, contracts: Decimal, now: datetime) -> bool:

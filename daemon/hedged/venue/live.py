@@ -79,7 +79,11 @@ class _Seen:
 
 
 class LiveVenue:
-    """The `Venue` of a portfolio on real accounts: *hedges* trade, *sources* only hold coins."""
+    """
+    The `Venue` of a portfolio on real accounts: *hedges* trade, *sources* only hold coins.
+
+    With *accept_positions* the first look takes every position as it is read.
+    """
 
     absence_is_proof = False
 
@@ -90,6 +94,8 @@ class LiveVenue:
         sources: tuple[Account, ...],
         book: Book,
         clock: Callable[[], datetime],
+        *,
+        accept_positions: bool = False,
     ) -> None:
         self.portfolio = portfolio
         self.hedges = hedges
@@ -97,6 +103,7 @@ class LiveVenue:
         self.book = book
         self._names = Names(portfolio.account)
         self._clock = clock
+        self._accepting = accept_positions
         self._vouched: dict[str, tuple[datetime, tuple[str, ...]]] = {}
         self._sought: dict[str, datetime] = {}
 
@@ -322,7 +329,10 @@ class LiveVenue:
             self.book.add(chain.from_iterable(found))
         told = [doubt for look in seen for doubt in look.doubts]
         for look in seen:
+            if self._accepting:
+                self.book.accept(look.instruments, look.positions)
             told += self.book.doubts(look.instruments, look.positions, now)
+        self._accepting = self._accepting and len(seen) < len(self.hedges)
         self.book.close_page(now - max(account.exchange.skew for account in self.hedges))
         return told
 

@@ -99,7 +99,11 @@ def check_live(settings: Settings, *, asked: bool) -> None:
 
 
 async def put_together(
-    settings: Settings, *, read_only: bool = False, clock: Callable[[], datetime] = wall_clock
+    settings: Settings,
+    *,
+    read_only: bool = False,
+    clock: Callable[[], datetime] = wall_clock,
+    accept_positions: bool = False,
 ) -> Daemon:
     """
     Look up what words in *settings* mean, then `build`.
@@ -112,7 +116,13 @@ async def put_together(
         When an exchange is to be asked what words mean, and does not answer.
     """
     found = await understood(settings, clock)
-    return build(found.settings, read_only=read_only, clock=clock, meanings=found.meanings)
+    return build(
+        found.settings,
+        read_only=read_only,
+        clock=clock,
+        meanings=found.meanings,
+        accept_positions=accept_positions,
+    )
 
 
 def build(
@@ -121,11 +131,13 @@ def build(
     read_only: bool = False,
     clock: Callable[[], datetime] = wall_clock,
     meanings: tuple[Meaning, ...] = (),
+    accept_positions: bool = False,
 ) -> Daemon:
     """
     Put the daemon together of *settings* without words; *meanings* is what stood there before.
 
-    With *read_only* nothing is written anywhere: `plan` works so.
+    With *read_only* nothing is written anywhere: `plan` works so. With *accept_positions* real
+    accounts are taken as they are first read.
 
     Raises
     ------
@@ -137,7 +149,9 @@ def build(
     """
     if settings.venue.recorded:
         return _on_history(settings, clock, read_only=read_only)
-    return _on_exchanges(settings, clock, meanings, read_only=read_only)
+    return _on_exchanges(
+        settings, clock, meanings, read_only=read_only, accept_positions=accept_positions
+    )
 
 
 def _on_history(settings: Settings, wall: Callable[[], datetime], *, read_only: bool) -> Daemon:
@@ -165,6 +179,7 @@ def _on_exchanges(
     meanings: tuple[Meaning, ...],
     *,
     read_only: bool,
+    accept_positions: bool,
 ) -> Daemon:
     # Imported here, for ccxt takes a second.
     from hedged.wiring.live import Lines, check_exchange_serves, check_legs, live_venues
@@ -182,8 +197,18 @@ def _on_exchanges(
         lines = Lines(settings.venue, settings.account, clock, permit)
         for policy in policies.values():
             check_exchange_serves(policy, lines.exchange(settings.venue.kind))
-        chosen = live_paper_venues if on_paper else live_venues
-        venues = chosen(settings, lines, clock, opened, read_only=read_only)
+        venues: Mapping[str, Venue]
+        if on_paper:
+            venues = live_paper_venues(settings, lines, clock, opened, read_only=read_only)
+        else:
+            venues = live_venues(
+                settings,
+                lines,
+                clock,
+                opened,
+                read_only=read_only,
+                accept_positions=accept_positions,
+            )
         shells = _shells(settings, policies, venues, journal, clock, read_only=read_only)
         opened.pop_all()
     return Daemon(

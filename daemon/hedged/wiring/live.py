@@ -147,6 +147,7 @@ def live_venues(
     opened: ExitStack,
     *,
     read_only: bool,
+    accept_positions: bool = False,
 ) -> dict[str, LiveVenue]:
     """A venue for every portfolio, each with a book of its own."""
     found: dict[str, LiveVenue] = {}
@@ -164,7 +165,14 @@ def live_venues(
             )
         )
         sources = tuple(lines.account(name, frozenset()) for name in portfolio.holdings_from)
-        found[portfolio.name] = LiveVenue(_portfolio(portfolio), hedges, sources, Book(book), clock)
+        found[portfolio.name] = LiveVenue(
+            _portfolio(portfolio),
+            hedges,
+            sources,
+            Book(book),
+            clock,
+            accept_positions=accept_positions,
+        )
     return found
 
 
