@@ -272,7 +272,7 @@ def _price_jump(
 def _holding_jump(
     _steps: tuple[Step, ...], snapshot: Snapshot, _limits: Limits, around: Circumstances
 ) -> Iterator[str]:
-    """A coin that is suddenly worth a multiple, or a part, is more often a wrong answer than a market."""
+    """A coin that is suddenly worth a multiple, or a part, is rather a wrong answer than a market."""
     for holding in snapshot.holdings:
         before = around.prices_before.get(holding.asset)
         if before is None or holding.mark_price is None:
