@@ -1,30 +1,15 @@
-"""
-Bugs that other systems have had, put back into this one, and the tests that see each.
-
-An incident is a row of `incidents.INCIDENTS`. *before* stands once in *file*; *after* takes its place.
-"""
+"""Bugs that other systems have had, put back into this one, and the test that sees each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sabotage.bug import Bug
+from sabotage.bugs_around import AROUND
 
 EXECUTE, RESOLUTION, GATE = "execute.py", "core/resolution.py", "core/gate.py"
 GUARD, PLAN, RECORD, MARKET = "core/guard.py", "core/plan.py", "core/record.py", "core/market.py"
 LIVE, BOOK, TALLY, WIRE = "venue/live.py", "venue/book.py", "venue/tally.py", "venue/wire.py"
 STORE, BINDING, DATABASE = "journal/store.py", "journal/binding.py", "journal/database.py"
 OUTCOMES, BINANCE, BYBIT = "venue/outcomes.py", "venue/binance", "venue/bybit"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bug:
-    """One bug put back."""
-
-    what: str
-    incidents: tuple[int, ...]
-    file: str
-    before: str
-    after: str
-    seen_by: str
 
 
 BUGS = (
@@ -92,7 +77,7 @@ BUGS = (
         file=RESOLUTION,
         before="        if absence.adds_up and absence.at > ends:\n",
         after="        if absence.at > ends:\n",
-        seen_by="core/test_resolution.py",
+        seen_by="core/test_resolution.py::test_a_position_that_does_not_add_up_begins_it_all_anew",
     ),
     Bug(
         what="a duplicate id is a rejection",
@@ -165,7 +150,7 @@ BUGS = (
         file=BINDING,
         before="    elif tuple(row) != mine:\n",
         after="    elif row[1] != mine[1]:\n",
-        seen_by="journal/test_journal_store.py",
+        seen_by="journal/test_journal_store.py::test_a_journal_belongs_to_its_mode",
     ),
     Bug(
         what="an id of an old journal is used again after it was lost",
@@ -221,7 +206,7 @@ BUGS = (
         file=MARKET,
         before="    return contracts * instrument.contract_multiplier * price\n",
         after="    return contracts * price\n",
-        seen_by="core/test_market.py",
+        seen_by="core/test_market.py::test_a_linear_contract_is_worth_multiplier_times_price",
     ),
     Bug(
         what="a contract whose size changed goes on being traded",
@@ -245,7 +230,7 @@ BUGS = (
         file=f"{BYBIT}/translate.py",
         before='            contracts=size if side == "buy" else -size,\n',
         after="            contracts=size,\n",
-        seen_by="venue/test_bybit.py",
+        seen_by="venue/test_bybit.py::test_a_short_is_below_zero_and_its_rank_is_told",
     ),
     Bug(
         what="a missing number is a zero",
@@ -277,15 +262,15 @@ BUGS = (
         file=TALLY,
         before="        return None if held is None else held + self.owed(symbol)\n",
         after="        return held\n",
-        seen_by="venue/test_tally.py",
+        seen_by="venue/test_tally.py::test_what_an_order_filled_is_owed_until_its_fills_are_told",
     ),
     Bug(
         what="a fill that is told twice counts twice",
         incidents=(36,),
         file=TALLY,
-        before="            self._told[value.symbol, value.client_order_id] += value.signed_contracts\n",
-        after="            self._told[value.symbol, value.client_order_id] += 2 * value.signed_contracts\n",
-        seen_by="venue/test_tally.py",
+        before="                self._held[value.symbol] += value.signed_contracts\n",
+        after="                self._held[value.symbol] += 2 * value.signed_contracts\n",
+        seen_by="venue/test_tally.py::test_fills_add_to_what_was_held_at_first_sight",
     ),
     Bug(
         what="ADL, a liquidation and a person's trade are repaired unseen",
@@ -317,7 +302,7 @@ BUGS = (
         file=MARKET,
         before="    return (contracts / lot).to_integral_value(rounding=ROUND_DOWN) * lot\n",
         after='    return (contracts / lot).to_integral_value(rounding="ROUND_UP") * lot\n',
-        seen_by="core/test_market.py",
+        seen_by="core/test_market.py::test_rounding_to_a_lot_goes_toward_zero",
     ),
     Bug(
         what="orders of a tick are not counted",
@@ -363,9 +348,9 @@ BUGS = (
         what="the schedule goes by a clock that is put forward and back",
         incidents=(45, 46),
         file="service/ticks.py",
-        before='        "daily": {"hour": 0, "minute": 0},\n',
-        after='        "daily": {"hour": 0, "minute": 0, "timezone": "America/New_York"},\n',
-        seen_by="service/test_ticks.py",
+        before='removeprefix("cron:").strip(), timezone=UTC)\n',
+        after='removeprefix("cron:").strip())\n',
+        seen_by="service/test_ticks.py::test_daylight_saving_neither_doubles_nor_drops_a_tick",
     ),
     Bug(
         what="a contract that does not trade any more is ordered",
@@ -381,7 +366,8 @@ BUGS = (
         file="service/loop.py",
         before="        except (VenueUnavailable, BadData) as error:\n            self._count((portfolio, kind), error)\n",
         after="",
-        seen_by="service/test_loop.py",
+        seen_by="service/test_loop.py::"
+        "test_an_unavailable_venue_is_counted_and_the_other_portfolio_goes_on",
     ),
     Bug(
         what="a second daemon writes beside the first",
@@ -391,4 +377,5 @@ BUGS = (
         after='        path.parent.mkdir(parents=True, exist_ok=True)\n        lock = path.with_suffix(".free").open("w")\n',
         seen_by="journal/test_journal_store.py::test_a_second_writer_is_refused",
     ),
+    *AROUND,
 )
