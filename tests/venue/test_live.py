@@ -239,6 +239,19 @@ async def test_a_clock_that_is_off_is_put_right_and_far_off_is_doubted(
     assert any("the local clock is" in doubt for doubt in seen.doubts) is doubted
 
 
+async def test_an_order_is_sought_by_the_venues_clock_after_the_local_one_was_set(
+    tmp_path: Path,
+) -> None:
+    """Else the venue refuses the first request of every pass, and no pass is ever made again."""
+    async with linked(binance_venue(), ahead_s=0) as line:
+        live = portfolio(line, tmp_path)
+        await live.observe(line.clock(), after=0)
+        line.private.clock_is_off(-30_000)  # as it was before the local clock was put right
+        later(line, minutes=6)
+
+        assert await live.lookup("hdgneversent", BTC) is None
+
+
 async def test_a_holding_that_was_counted_long_ago_is_a_doubt(line: Line, tmp_path: Path) -> None:
     old = StatedHolding(
         asset="BTC", quantity=D(1), source="cold.csv", as_of=line.clock().replace(year=2025)

@@ -42,6 +42,23 @@ class Account:
     futures_wallets: bool = True
 
 
+async def timed(account: Account) -> timedelta:
+    """
+    Let requests of *account* be signed by the venue's clock; how far the local one is ahead of it.
+
+    Whatever is asked with a key comes after this: a clock that was set since makes the venue refuse
+    all of it, and what is asked first in a pass would be refused at every pass.
+
+    Raises
+    ------
+    VenueUnavailable
+        When the venue does not tell its time.
+    """
+    skew = await account.exchange.measure_skew()
+    account.wire.clock_is_off(round(skew / timedelta(milliseconds=1)))
+    return skew
+
+
 async def balances_on(
     account: Account, numeraire: str, *, margin: bool = True
 ) -> list[tuple[str, Balance]]:
@@ -56,8 +73,8 @@ async def balances_on(
         When any part of it can't be asked for.
     """
     exchange = account.exchange
-    skew, listings = await exchange.measure_skew(), await exchange.listings()
-    account.wire.clock_is_off(round(skew / timedelta(milliseconds=1)))
+    await timed(account)
+    listings = await exchange.listings()
     bases = frozenset(listing.instrument.base for listing in listings.values())
     futures = account.futures_wallets
     found = await exchange.dialect.balances(account.wire, bases | {numeraire}, futures=futures)

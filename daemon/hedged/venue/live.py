@@ -33,7 +33,7 @@ from hedged.core.record import Outcome
 from hedged.core.resolution import Absence
 from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedged.venue import doubts
-from hedged.venue.accounts import Account, Names, balances_on
+from hedged.venue.accounts import Account, Names, balances_on, timed
 from hedged.venue.book import Book, Told
 from hedged.venue.dialect import AccountSeen, Balance, Happening, Listing
 from hedged.venue.holdings import StatedHolding, priced, stale, together
@@ -181,6 +181,7 @@ class LiveVenue:
 
     async def lookup(self, client_order_id: str, symbol: str) -> Outcome | None:
         account, name = self._placed(symbol)
+        await timed(account)
         listing = await account.exchange.listing(name)
         try:
             found = await account.exchange.dialect.lookup(account.wire, listing, client_order_id)
@@ -244,8 +245,7 @@ class LiveVenue:
 
     async def _look(self, account: Account) -> _Seen:
         exchange = account.exchange
-        skew, listings = await asyncio.gather(exchange.measure_skew(), exchange.listings())
-        account.wire.clock_is_off(round(skew / timedelta(milliseconds=1)))
+        skew, listings = await asyncio.gather(timed(account), exchange.listings())
         seen = await exchange.dialect.account(
             account.wire, listings, self.portfolio.numeraire, account.legs
         )
