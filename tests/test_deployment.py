@@ -45,11 +45,12 @@ def told(file: Path) -> str:
     [
         [CONFIG / "paper.toml"],
         [CONFIG / "paper.toml", CONFIG / "article-matrix.toml"],
+        [CONFIG / "alert.toml"],
         [DEMO],
         [WEEKLY],
         [DAILY],
     ],
-    ids=["paper", "paper with the matrix", "demo", "weekly", "daily"],
+    ids=["paper", "paper with the matrix", "alert", "demo", "weekly", "daily"],
 )
 def test_a_shipped_config_loads_and_its_metrics_are_served(files: list[Path]) -> None:
     settings = load(files, {}).settings
@@ -59,7 +60,7 @@ def test_a_shipped_config_loads_and_its_metrics_are_served(files: list[Path]) ->
 
 
 def test_every_file_in_config_is_tried_above() -> None:
-    tried = {"paper.toml", "article-matrix.toml", WEEKLY.name, DAILY.name}
+    tried = {"paper.toml", "alert.toml", "article-matrix.toml", WEEKLY.name, DAILY.name}
 
     assert {file.name for file in CONFIG.glob("*.toml")} == tried
 

@@ -38,7 +38,6 @@ IMPURE_MODULES = {"os", "sys", "io", "time", "random", "secrets", "socket", "sub
 TESTED_BY = {
     "__init__.py": "imports only",
     "__main__.py": "tests/cli/test_cli.py runs it",
-    "approval.py": "tests/test_cycle.py",
     "errors.py": "classes only",
     "alerts/*": "tests/alerts/",
     "cli/chart/*": "tests/cli/test_chart.py",
@@ -47,6 +46,7 @@ TESTED_BY = {
     "core/metrics/*": "tests/core/test_metrics.py",
     "history/files.py": "tests/history/test_history_store.py",
     "journal/migrations/*": "tests/journal/test_database.py",
+    "journal/proposals.py": "tests/journal/test_approvals.py",
     "journal/intents.py": "tests/journal/test_journal_store.py",
     "journal/alerts.py": "tests/alerts/test_queue.py",
     "journal/binding.py": "tests/journal/test_journal_store.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -16,6 +17,8 @@ from hedged.history.store import HistoryStore
 from hedged.settings.load import load
 from hedged.settings.model import Settings
 from hedged.settings.policies import policy_of
+from hedged.venue.live import LiveVenue
+from hedged.venue.retry import PatientVenue
 
 TWO = """
 [service]
@@ -335,3 +338,39 @@ async def test_a_review_estimates_betas_that_the_next_guard_pass_still_uses(tmp_
     betas = [{line.asset: line.beta for line in r.thought.exposure.lines} for r in (reviewed, guarded)]
     assert betas[0] == betas[1]
     assert guarded.memory.betas == reviewed.inputs.betas
+
+
+ALERT = """
+[service]
+mode = "alert"
+state_dir = "state"
+[venue]
+kind = "bybit"
+[hedge]
+legs = [{ symbol = "BTC/USDT:USDT" }]
+[account.main]
+api_key = "k"
+api_secret = "s"
+uid = "1"
+adjust = true
+leverage = 2
+[[portfolio]]
+name = "main"
+account = "main"
+holding = [{ asset = "BTC", quantity = 1 }]
+"""
+
+
+@pytest.mark.parametrize("endpoint", ["", 'endpoint = "http://127.0.0.1:9"\n'])
+async def test_in_alert_mode_orders_leave_for_loopback_only(tmp_path: Path, endpoint: str) -> None:
+    text = ALERT.replace('kind = "bybit"\n', f'kind = "bybit"\n{endpoint}')
+    daemon = wiring.build(settings_of(tmp_path, text))
+    (shell,) = daemon.shells
+    venue = cast(LiveVenue, cast(PatientVenue, shell.venue).venue)
+    (account,) = venue.hedges
+    await daemon.close()
+
+    assert (account.wire._permit is not None) is bool(endpoint)
+    assert venue.portfolio.by_hand is not bool(endpoint)
+    assert account.wanted.may_only_read
+    assert not account.wanted.adjust

@@ -23,6 +23,7 @@ from builders import (
 from hedged.core.account import Attribution
 from hedged.core.alerts import Kind
 from hedged.core.beta import BetaEstimate, Betas
+from hedged.core.consent import Bound, Proposal
 from hedged.core.gate import Restriction
 from hedged.core.market import Fill, Snapshot
 from hedged.core.record import CycleRecord, Memory, Outcome, Policy, Thought, record_of
@@ -97,6 +98,18 @@ def weak(at: datetime) -> Betas:
     )
 
 
+def proposal(at: datetime) -> Proposal:
+    """2 BTC contracts to be sold, for a day."""
+    bound = Bound(
+        symbol=BTC, side="sell", reduce_only=False, contracts_max=d(2), limit_price=d(100),
+        price_min=d(98), price_max=d(102), notional=d(200),
+    )  # fmt: skip
+    return Proposal(
+        number=1, portfolio="main", account="paper", made_at=at, expires_at=at + timedelta(days=1),
+        steps=(bound,), target_ratio=d("0.2"), because="it is due",
+    )  # fmt: skip
+
+
 def telling(kind: Kind, at: datetime = MONDAY, *, guard: bool = False) -> CycleRecord:
     """A pass that gives just one alert of *kind* at first sight; *guard* where a review is no need."""
     if kind == "rule":
@@ -111,6 +124,8 @@ def telling(kind: Kind, at: datetime = MONDAY, *, guard: bool = False) -> CycleR
         return passed(at, thought={"judgement": judged})
     if kind == "beta":
         return passed(at, betas=weak(at))
+    if kind == "approval":
+        return replace(passed(at, guard=guard), proposal=proposal(at))
     changed: dict[Kind, dict[str, Any]] = {
         "orders": {"outcomes": (outcome(),)},
         "unknown": {"outcomes": (outcome("unknown"),)},

@@ -26,6 +26,7 @@ from hedged.core.sizing import present_ratio, size
 from hedged.core.target import bounded, decide, first_memory
 from hedged.execute import Resolver, execute, take_back
 from hedged.history.keeper import Keeper, Measured
+from hedged.journal.approvals import Approvals
 from hedged.journal.store import Journal
 from hedged.venue.protocol import Venue
 
@@ -56,14 +57,21 @@ async def run(tick: Tick, shell: Shell) -> CycleRecord:
     """
     unresolved = await shell.resolver.resolve(shell.venue, shell.journal, shell.policy.portfolio)
     inputs = await observe(tick, shell, unresolved)
-    await take_back(inputs, shell.venue)
+    if shell.mode != "alert":  # there nothing is changed at the venue that nobody has approved
+        await take_back(inputs, shell.venue)
     thought = deliberate(inputs, shell.policy)
     breakers.keep(thought.review.trips, shell.policy.portfolio, shell.journal, inputs.now)
-    consent = approval.consent(thought.review, shell.mode)
-    approved = gate.settle(thought.review, consent)
+    answer = approval.consent(inputs, thought, shell.mode, shell.policy, shell.journal)
+    approved = gate.settle(thought.review, answer.consent)
     outcomes = await execute(approved, tick, shell.venue, shell.journal, shell.policy)
     record = record_of(
-        inputs, thought, outcomes, policy=shell.policy, mode=shell.mode, approved_by=approved.by
+        inputs,
+        thought,
+        outcomes,
+        policy=shell.policy,
+        mode=shell.mode,
+        approved_by=approved.by,
+        answer=answer,
     )
     shell.journal.append(record, shell.policy)
     return record
@@ -94,6 +102,7 @@ async def observe(tick: Tick, shell: Shell, unresolved: tuple[str, ...]) -> Inpu
         if shell.mode == "live"
         else (),
         post_only_tried=shell.journal.post_only_tried(policy.portfolio, tick),
+        standing=Approvals(shell.journal).standing(policy.portfolio) if shell.mode == "alert" else None,
     )
 
 

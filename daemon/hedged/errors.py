@@ -11,6 +11,7 @@ What can go wrong, and what the daemon does next.
     |   +-- JournalBusy      another daemon writes here, or the database is locked
     |   +-- JournalForeign   the journal belongs to another mode, or to a newer hedged
     |   +-- JournalBroken    a record does not match its hash: the first one is named
+    +-- ConsentRefused       nothing was decided on a proposal: the reason is told, nothing changes
     +-- VenueUnavailable     skip this pass, count it, alert at the n-th in a row
     +-- VenueRefused         record it; never retried as it stands
     +-- OutcomeUnknown       resolve it before anything else is sent on that instrument
@@ -64,6 +65,10 @@ class JournalForeign(JournalError):
 
 class JournalBroken(JournalError):
     """The hash chain does not hold."""
+
+
+class ConsentRefused(HedgedError):
+    """A proposal that can't be approved or rejected: unknown, expired, decided, replaced, altered."""
 
 
 class VenueUnavailable(HedgedError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from campaign import unknown
+from campaign import approvals, unknown
 from campaign.results import Figures
 from survival import killing, torn
 
@@ -24,6 +24,11 @@ class Part:
 
 
 PARTS: dict[str, Part] = {
+    "approvals": Part(
+        "interleavings of approve, reject, expire, restart, kill, altered rows and moves",
+        10_000,
+        approvals.run,
+    ),
     "unknown": Part(
         "orders of unknown outcome through the resolver, tails to 300 s", 1_000_000, unknown.run
     ),

@@ -177,13 +177,15 @@ def test_the_version_is_the_package_s(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_exit_codes_are_those_that_scripts_rely_on() -> None:
     codes = (exits.DONE, exits.UNEXPECTED, exits.USAGE, exits.SETTINGS, exits.JOURNAL, exits.VERIFY,
-             exits.VENUE, exits.HELD)  # fmt: skip
+             exits.VENUE, exits.HELD, exits.REFUSED)  # fmt: skip
 
-    assert codes == (0, 1, 2, 3, 4, 5, 6, 7)
+    assert codes == (0, 1, 2, 3, 4, 5, 6, 7, 8)
 
 
 NEEDED = {
     ("rules", "test"): ["--at", "2022-06-13"],
+    ("approve",): ["1"],
+    ("reject",): ["1", "--why", "no"],
     ("market", "fetch"): ["--symbols", "BTC/USDT:USDT", "--since", "2024-01-01"],
 }
 NEEDS_CONFIG = [path for path in COMMANDS if any(p.name == "config" for p in COMMANDS[path].params)]

@@ -733,3 +733,23 @@ def test_a_file_s_venue_is_that_of_the_whole_settings(
     written(tmp_path, SMALL.replace("collateral", "colateral"), "hedged.toml")
     with pytest.raises(SettingsError, match="colateral"):
         load_venue([], {})
+
+
+@pytest.mark.parametrize(
+    ("consent", "told"),
+    [
+        ('lives = "1m"', "at least '5m'"),
+        ('lives = "8d"', "at most '7d'"),
+        ("reprice_tolerance = 0.2", "less than or equal to 0.1"),
+        ('remind_every = "0s"', "at least '5m'"),
+    ],
+)
+def test_terms_of_consent_have_bounds(tmp_path: Path, consent: str, told: str) -> None:
+    file = tmp_path / "hedged.toml"
+    file.write_text(
+        (Path(__file__).parents[2] / "config" / "alert.toml").read_text().partition("[consent]")[0]
+        + f"[consent]\n{consent}\n"
+    )
+
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        load([file], {})

@@ -51,6 +51,9 @@ VenueName = Annotated[
     str | None,
     typer.Option("--venue", metavar="NAME", help="The exchange. Default: venue.kind, or binance"),
 ]
+By = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="Who decides. Default: the login name.")
+]
 Portfolio = Annotated[
     str | None, typer.Option("--portfolio", metavar="NAME", help="Only this portfolio.")
 ]
@@ -119,16 +122,51 @@ def run(
     run_daemon(config or [], once=once, live=live, json=json, accept_positions=accept_positions)
 
 
-@app.command()
+@app.command(short_help="Show what would be done now, and why.")
 def plan(config: Config = None, json: Json = False) -> None:
     """
-    Show what would be done now, and why. Touches nothing.
+    Show what would be done now, and why; in alert mode also what waits for approval. Touches nothing.
 
     Example: hedged plan -c hedged.toml
     """
     from hedged.cli.run import show_plan
 
     show_plan(config or [], json=json)
+
+
+@app.command(short_help="Let a proposal be sent, once.")
+def approve(
+    number: Annotated[int, typer.Argument(metavar="ID", help="A proposal, as `plan` lists it.")],
+    by: By = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """
+    Let the daemon send what a proposal says, once and no more; see `hedged plan` for what waits.
+
+    Example: hedged approve 7 -c hedged.toml
+    """
+    from hedged.cli.approvals import decide
+
+    decide(config or [], number, "approve", by, "", json=json)
+
+
+@app.command(short_help="Refuse a proposal until the next review.")
+def reject(
+    number: Annotated[int, typer.Argument(metavar="ID", help="A proposal, as `plan` lists it.")],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Kept with the decision.")],
+    by: By = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """
+    Refuse a proposal; nothing is proposed again before the next review.
+
+    Example: hedged reject 7 --why "not before the meeting" -c hedged.toml
+    """
+    from hedged.cli.approvals import decide
+
+    decide(config or [], number, "reject", by, why, json=json)
 
 
 @app.command(short_help="Show the hedge, the reviews, and what restricts it.")

@@ -18,12 +18,14 @@ JOURNAL = 4
 VERIFY = 5
 VENUE = 6
 HELD = 7
+REFUSED = 8
 
 _CODES: tuple[tuple[type[errors.HedgedError], int], ...] = (
     (errors.SettingsError, SETTINGS),
     (errors.RuleError, SETTINGS),
     (errors.JournalBroken, VERIFY),
     (errors.JournalError, JOURNAL),
+    (errors.ConsentRefused, REFUSED),
     (errors.VenueUnavailable, VENUE),
     (errors.BadData, VENUE),
     (errors.HedgedError, UNEXPECTED),

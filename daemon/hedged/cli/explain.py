@@ -69,6 +69,7 @@ def print_record(record: CycleRecord, policy: Policy, row_id: int | None) -> Non
     _exposure(out, record, policy)
     _hedge(out, record)
     _orders(out, record)
+    _consent(out, record)
     _account(out, record)
 
 
@@ -226,6 +227,23 @@ def _naked(out: Console, spell: Naked) -> None:
         f"{money(spell.notional_max)} at worst, {money(spell.notional_seconds)} x seconds "
         f"({escape(spell.because)})"
     )
+
+
+def _consent(out: Console, record: CycleRecord) -> None:
+    """What a person was asked in this pass, and what a person had said before it."""
+    decision, made = record.decision, record.proposal
+    if decision is not None:
+        said = "approved" if decision.verdict == "approve" else "rejected"
+        why = f": {escape(decision.why)}" if decision.why else ""
+        out.print(
+            f"Proposal {decision.number} was {said} by {escape(decision.by)} at "
+            f"{decision.at:%Y-%m-%d %H:%M} UTC{why}."
+        )
+    if made is not None:
+        out.print(
+            f"[bold]Proposal {made.number}[/] until {made.expires_at:%Y-%m-%d %H:%M} UTC: {made}"
+            f"{f' ({escape(made.moved)})' if made.moved else ''}."
+        )
 
 
 def _account(out: Console, record: CycleRecord) -> None:

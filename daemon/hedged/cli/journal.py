@@ -10,10 +10,12 @@ from pathlib import Path
 
 from rich.progress import track
 
+from hedged.approval import weighed
 from hedged.cli import exits
 from hedged.cli.show import console, print_json, settings_of
 from hedged.core.beta import Betas
-from hedged.core.record import CycleRecord, Policy, encode, record_of
+from hedged.core.consent import Answer
+from hedged.core.record import CycleRecord, Policy, Thought, encode, record_of
 from hedged.cycle import deliberate
 from hedged.errors import BadData, JournalBroken, JournalError
 from hedged.history.keeper import measured_from
@@ -100,9 +102,17 @@ def _decided_again(record: CycleRecord, policy: Policy) -> CycleRecord:
         policy=policy,
         mode=record.mode,
         approved_by=record.approved_by,
+        answer=_answered_again(record, thought, policy),
     )
     # The digest is of the policy as it was written, perhaps before it had all of today's keys.
     return replace(again, policy_digest=record.policy_digest)
+
+
+def _answered_again(record: CycleRecord, thought: Thought, policy: Policy) -> Answer:
+    """What a person's decision came to; that a consent was used up in time is the record's to say."""
+    found = weighed(record.inputs, thought, record.mode, policy)
+    refused = found.uses is not None and not record.outcomes
+    return replace(found, because=record.waits) if refused else found
 
 
 def _remeasured(

@@ -16,11 +16,13 @@ from rich.markup import escape
 from hedged import logs
 from hedged.alerts.desk import LEAVING_S
 from hedged.cli import exits
+from hedged.cli.approvals import Waiting, print_waiting, waiting
 from hedged.cli.explain import print_record
 from hedged.cli.show import console, print_json, settings_of
 from hedged.core.record import CycleRecord, Policy, Tick, record_of
 from hedged.cycle import Shell, deliberate, observe
 from hedged.errors import SettingsError
+from hedged.service.decisions import Decisions
 from hedged.service.loop import Service, untold
 from hedged.service.notify import Notifier
 from hedged.service.ticks import Schedule
@@ -109,23 +111,33 @@ def show_plan(config: list[Path], *, json: bool) -> None:
     loaded = settings_of(config)
     start_logs(loaded)
 
-    async def work() -> tuple[Daemon, list[tuple[CycleRecord, Policy]]]:
+    async def work() -> tuple[Daemon, list[tuple[CycleRecord, Policy]], list[Waiting | None]]:
         daemon = await put_together(loaded.settings, read_only=True)
         _tell_meanings(daemon)
         schedule = Schedule(loaded.settings.schedule)
         try:
+            names = [shell.policy.portfolio for shell in daemon.shells]
+            waits = [waiting(daemon.settings, daemon.journal, name) for name in names]
             _to_next_tick(daemon, schedule)
             imagined = [(await _imagined(shell, schedule), shell.policy) for shell in daemon.shells]
-            return daemon, imagined
+            return daemon, imagined, waits
         finally:
             await daemon.close()
 
-    daemon, imagined = asyncio.run(work())
+    daemon, imagined, waits = asyncio.run(work())
     if json:
-        print_json([{"cycle_id": record.cycle_id, "record": record} for record, _ in imagined])
+        print_json(
+            [
+                {"cycle_id": record.cycle_id, "record": record, "waits": waiting_}
+                for (record, _), waiting_ in zip(imagined, waits, strict=True)
+            ]
+        )
         return
     for meaning in dict.fromkeys(map(str, daemon.meanings)):
         console().print(escape(meaning) + ".")
+    for found in waits:
+        if found is not None:
+            print_waiting(found, config)
     for record, policy in imagined:
         console().print("[bold]A plan only: nothing was sent, nothing was written.[/]")
         print_record(record, policy, None)
@@ -152,11 +164,14 @@ def _policy(daemon: Daemon, record: CycleRecord) -> Policy:
 
 
 def _to_next_tick(daemon: Daemon, schedule: Schedule) -> None:
-    """On history's clock nothing is due until its clock is set to the next tick."""
+    """On history's clock nothing is due before the next tick, unless a person has decided something."""
     clock = daemon.replay_clock
     if clock is None or any(
         schedule.due(shell.journal, shell.policy.portfolio, clock()) for shell in daemon.shells
     ):
+        return
+    decisions = Decisions(daemon.settings.service.mode, daemon.settings.consent.remind_every)
+    if any(decisions.due(s.journal, s.policy.portfolio, clock()) for s in daemon.shells):
         return
     at = schedule.next_wake(clock())
     if at is not None and at <= clock.end:

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from hedged.breakers import lifted_with
+from hedged.cli.approvals import Waiting, waiting
 from hedged.cli.show import console, print_json, settings_of, table
 from hedged.core.gate import Restriction
 from hedged.core.guard import Naked
@@ -43,6 +44,7 @@ class PortfolioStatus:
     unresolved: int
     restrictions: tuple[Restriction, ...]
     naked: Naked | None
+    waits: Waiting | None = None
 
 
 def show_status(config: list[Path], *, json: bool) -> None:
@@ -97,6 +99,7 @@ def _status(settings: Settings, journal: Journal, portfolio: str) -> PortfolioSt
         unresolved=len(journal.unresolved(portfolio)),
         restrictions=journal.restrictions(portfolio, now),
         naked=last.memory.naked if last else None,
+        waits=waiting(settings, journal, portfolio),
     )
 
 
@@ -145,4 +148,7 @@ def _print(status: PortfolioStatus) -> None:
         )
         if restriction.until is None:
             made.add_row("", f"[dim]{lifted_with(restriction.scope)} lifts it[/]")
+    if status.waits is not None:
+        shown = f"{status.waits.proposal.number}: {status.waits.proposal}; {status.waits.state}"
+        made.add_row("[yellow]proposal[/]", escape(shown))
     console().print(made)

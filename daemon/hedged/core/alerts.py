@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal, get_args
 
+from hedged.core.asking import asked
 from hedged.core.gate import Restriction
 from hedged.core.guard import other_hand
 from hedged.core.market import OURS, Fill
@@ -25,6 +26,7 @@ Severity = Literal["info", "warning", "critical"]
 Kind = Literal[
     "rule",  # a rule fired, or the target moves on
     "orders",  # something was traded, or an order was not filled
+    "approval",  # a proposal waits for a person
     "refused",  # the gate or the venue said no
     "unknown",  # an order of unknown outcome
     "hold",  # nothing may be traded on what was seen
@@ -347,6 +349,8 @@ def _key_of(fill: Fill) -> str:
 
 
 def _conditions(record: CycleRecord) -> Iterator[Standing]:
+    for key, what, text in asked(record):
+        yield Standing(alert=_alert(record, "approval", "warning", key, what, text))
     yield from _reasons(record)
     for outcome in record.outcomes:
         if outcome.status in ("refused", "unfilled"):

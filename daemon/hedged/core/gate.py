@@ -140,10 +140,15 @@ class Review:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """That someone, or the mode itself, lets the steps of a cleared plan be sent."""
+    """
+    That someone, or the mode itself, lets the steps of a cleared plan be sent.
+
+    *steps* are those that are let through, None for all of them; none may be more than the plan's.
+    """
 
     granted: bool
     by: str
+    steps: tuple[Step, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,8 +209,17 @@ def _narrowed(plan: Plan, standing: list[Restriction]) -> Plan:
 
 def settle(reviewed: Review, consent: Consent) -> Approved:
     """The steps that may be sent: those of a cleared plan with a granted consent, else none."""
-    steps = reviewed.plan.steps if reviewed.cleared and consent.granted else ()
-    return Approved(steps=steps, by=consent.by)
+    if not (reviewed.cleared and consent.granted):
+        return Approved(steps=(), by=consent.by)
+    planned = reviewed.plan.steps
+    if consent.steps is None:
+        return Approved(steps=planned, by=consent.by)
+    within = len(consent.steps) == len(planned) and all(
+        step.contracts <= most.contracts
+        and step == replace(most, contracts=step.contracts, notional=step.notional)
+        for step, most in zip(consent.steps, planned, strict=True)
+    )
+    return Approved(steps=consent.steps if within else (), by=consent.by)
 
 
 def _orders_per_tick(

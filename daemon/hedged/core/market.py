@@ -175,7 +175,8 @@ class Snapshot:
     cursor of the pass before; *cursor* is where the next pass goes on. *doubts* are reasons of the
     venue not to trade on this picture, complete as it is; *unexplained* are the contracts whose
     position is not what all fills make it, *misvalued* those whose position has another notional by
-    the venue's own figure than by ours.
+    the venue's own figure than by ours. *by_hand* says that no order can be sent from here, so that a
+    person trades what is approved.
     """
 
     at: datetime
@@ -195,6 +196,7 @@ class Snapshot:
     doubts: tuple[str, ...] = ()
     unexplained: tuple[str, ...] = ()
     misvalued: tuple[str, ...] = ()
+    by_hand: bool = False
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument of *symbol*. Raises `KeyError` when the venue did not report it."""

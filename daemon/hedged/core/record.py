@@ -18,6 +18,7 @@ import msgspec
 
 from hedged.core.account import AccountState, Attribution, state_of
 from hedged.core.beta import BetaPolicy, Betas
+from hedged.core.consent import Answer, ConsentTerms, Decision, Proposal, Standing
 from hedged.core.exposure import Exposure, ExposurePolicy
 from hedged.core.gate import Limits, Restriction, Review, Usage
 from hedged.core.guard import Band, Drift, Naked, other_hand
@@ -30,7 +31,7 @@ from hedged.core.target import Judgement, RatioMemory, RatioPolicy
 
 RECORD_VERSION = 1
 
-Mode = Literal["paper", "live"]
+Mode = Literal["paper", "alert", "live"]
 Json = dict[str, Any]
 
 
@@ -54,6 +55,7 @@ class Policy:
     band: Band
     limits: Limits
     order_style: Style = "ioc"
+    consent: ConsentTerms = field(default_factory=ConsentTerms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,8 @@ class Inputs:
     that are ours by their name and not in the journal. *sent* is the side of every order of ours that
     the snapshot has fills of, None where an older hedged did not look; *untried* are legs that never
     had a fill of ours on a real account; *post_only_tried* are symbols whose last order since the last
-    review was a post-only one that did not fill wholly.
+    review was a post-only one that did not fill wholly. *standing* is what a person has
+    decided, in alert mode only.
     """
 
     tick: Tick
@@ -123,6 +126,7 @@ class Inputs:
     sent: dict[str, Side] | None = None
     untried: tuple[str, ...] = ()
     post_only_tried: tuple[str, ...] = ()
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +169,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleRecord:
-    """One pass, whole. The journal's row is this value."""
+    """
+    One pass, whole. The journal's row is this value.
+
+    In alert mode *proposal* is a new one, *decision* is what a person said and this pass followed, and
+    *waits* says why a cleared plan was not sent.
+    """
 
     version: int
     portfolio: str
@@ -176,6 +185,9 @@ class CycleRecord:
     approved_by: str
     outcomes: tuple[Outcome, ...]
     memory: Memory
+    proposal: Proposal | None = None
+    decision: Decision | None = None
+    waits: str = ""
 
     @property
     def cycle_id(self) -> str:
@@ -183,9 +195,9 @@ class CycleRecord:
 
     @property
     def quiet(self) -> bool:
-        """A guard pass that sent nothing, was refused nothing and found the hedge whole."""
+        """A guard pass that sent, was refused and asked for nothing, and found the hedge whole."""
         thought = self.thought
-        told = self.outcomes or thought.review.reasons or thought.naked is not None
+        told = self.outcomes or thought.review.reasons or thought.naked is not None or self.proposal
         return self.inputs.tick.kind == "guard" and not told
 
     @property
@@ -227,7 +239,8 @@ class CycleRecord:
             failed = "; ".join(f"{o.symbol} {o.status}: {o.reason}" for o in self.outcomes)
             return f"{decided}nothing was filled ({failed}): {thought.plan.because}"
         if thought.plan.steps:
-            return f"{decided}planned, not sent: {thought.plan.because}"
+            waits = f"; {self.waits}" if self.waits else ""
+            return f"{decided}planned, not sent: {thought.plan.because}{waits}"
         notes = f" ({'; '.join(thought.plan.notes)})" if thought.plan.notes else ""
         return f"{decided}did nothing because {thought.plan.because}{notes}"
 
@@ -245,8 +258,10 @@ def record_of(
     policy: Policy,
     mode: Mode,
     approved_by: str,
+    answer: Answer | None = None,
 ) -> CycleRecord:
     """All of a pass as one value, with the memory that it leaves."""
+    answer = answer or Answer()
     return CycleRecord(
         version=RECORD_VERSION,
         portfolio=policy.portfolio,
@@ -257,6 +272,9 @@ def record_of(
         approved_by=approved_by,
         outcomes=outcomes,
         memory=remember(inputs, thought, outcomes),
+        proposal=answer.proposal,
+        decision=answer.decision,
+        waits=answer.because,
     )
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision this program writes."""
 
 metadata = MetaData()
@@ -138,4 +138,39 @@ alert_seen = Table(
     metadata,
     Column("id", Integer, CheckConstraint("id = 1", name="one_alert_seen"), primary_key=True),
     Column("record", Integer, nullable=False),
+)
+
+proposal = Table(
+    "proposal",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("portfolio", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("tick_id", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+    Index("proposal_by_portfolio", "portfolio", "number"),
+)
+
+decision = Table(
+    "decision",
+    metadata,
+    Column("proposal", Integer, ForeignKey("proposal.number"), primary_key=True),
+    Column("verdict", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    CheckConstraint("verdict IN ('approve', 'reject')", name="known_verdict"),
+)
+
+consent_use = Table(
+    "consent_use",
+    metadata,
+    Column("proposal", Integer, ForeignKey("decision.proposal"), primary_key=True),
+    Column("portfolio", Text, nullable=False),
+    Column("tick_id", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    UniqueConstraint("portfolio", "tick_id", name="one_consent_a_tick"),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlalchemy import bindparam, func, insert, or_, select
 
 from hedged.core.gate import REJECTS_IN_A_ROW_CEILING
-from hedged.journal.schema import intent, policy, record, restriction
+from hedged.journal.schema import consent_use, decision, intent, policy, proposal, record, restriction
 
 _OF_PORTFOLIO = record.c.portfolio == bindparam("portfolio")
 _NEWEST = record.c.id.desc()
@@ -78,4 +78,36 @@ LIFTED = (
 RESTRICTIONS = select(restriction.c.body).where(
     restriction.c.lifted_at.is_(None),
     or_(restriction.c.scope == bindparam("portfolio"), restriction.c.scope == "all"),
+)
+
+NEXT_PROPOSAL = select(func.coalesce(func.max(proposal.c.number), 0) + 1)
+_NEWER = proposal.alias()
+_DECIDED = (
+    select(
+        proposal,
+        decision.c.verdict,
+        decision.c.by,
+        decision.c.why,
+        decision.c.at.label("decided_at"),
+        consent_use.c.tick_id.label("used_by"),
+        select(func.max(_NEWER.c.number))
+        .where(_NEWER.c.portfolio == proposal.c.portfolio)
+        .scalar_subquery()
+        .label("newest"),
+    )
+    .outerjoin_from(proposal, decision, decision.c.proposal == proposal.c.number)
+    .outerjoin(consent_use, consent_use.c.proposal == proposal.c.number)
+)
+PROPOSAL = _DECIDED.where(proposal.c.number == bindparam("number"))
+LAST_PROPOSAL = (
+    _DECIDED.where(proposal.c.portfolio == bindparam("portfolio"))
+    .order_by(proposal.c.number.desc())
+    .limit(1)
+)
+USED_BY = _DECIDED.where(
+    consent_use.c.portfolio == bindparam("portfolio"), consent_use.c.tick_id == bindparam("tick_id")
+)
+INTENT = select(intent).where(intent.c.client_order_id == bindparam("client_order_id"))
+STEPS_OF_TICK = select(intent.c.body).where(
+    intent.c.portfolio == bindparam("portfolio"), intent.c.tick_id == bindparam("tick_id")
 )

@@ -38,6 +38,7 @@ from hedged.journal.binding import bind, new_epoch, order_id
 from hedged.journal.chain import GENESIS, Row, hash_of
 from hedged.journal.database import guarded, lock_writer, opened, opened_in_memory
 from hedged.journal.intents import Intent, intent_of, step_of, tried
+from hedged.journal.proposals import add_proposal, refuse_uncovered, uncovered
 from hedged.journal.usage import usage_of
 
 
@@ -146,6 +147,8 @@ class Journal:
             values = dict(zip(names, fields, strict=True))
             chain = {"id": row_id + 1, "prev_hash": prev_hash, "hash": linked}
             connection.execute(statements.NEW_RECORD, values | chain)
+            if record.proposal is not None:
+                add_proposal(connection, record.proposal, inputs.tick.id)
         return linked
 
     def _stored(self, connection: Connection, record: CycleRecord, full: bytes) -> str:
@@ -245,9 +248,14 @@ class Journal:
 
     def has(self, portfolio: str, tick_id: str) -> bool:
         """Whether a tick has its record already."""
+        return self.id_of(portfolio, tick_id) is not None
+
+    def id_of(self, portfolio: str, tick_id: str) -> int | None:
+        """The id of the record of a tick, None while it has none."""
         asked = {"portfolio": portfolio, "tick_id": tick_id}
         with guarded(self.path), self.engine.connect() as connection:
-            return connection.execute(statements.TICK, asked).first() is not None
+            found: int | None = connection.execute(statements.TICK, asked).scalar()
+        return found
 
     def last_pass_at(self, portfolio: str) -> datetime | None:
         """When the last pass of *portfolio* was made."""
@@ -270,7 +278,11 @@ class Journal:
     # Intents.
 
     def open_intent(self, policy: Policy, tick: Tick, step: Step) -> Intent:
-        """Commit the intent to send *step*, under an id that was never used and never will be again."""
+        """
+        Commit the intent to send *step*, under an id that was never used and never will be again.
+
+        In alert mode a consent that was used by this tick must cover it; else `JournalError` is raised.
+        """
         assert self.epoch is not None, "only a writer opens intents"
         now = self.clock()
         with guarded(self.path), self.engine.begin() as connection:
@@ -290,6 +302,7 @@ class Journal:
                 "opened_at": now.isoformat(),
             }
             connection.execute(insert(schema.intent), values)
+            refuse_uncovered(connection, client_order_id, now)
         return Intent(
             id=last + 1, client_order_id=client_order_id, tick_id=tick.id, opened_at=now, step=step
         )
@@ -299,15 +312,17 @@ class Journal:
         Commit that the order of this id is sent now, at *signed_at* on the venue's clock.
 
         True once for an open intent of a mode that may send, false ever after, and for an id that no
-        intent has.
+        intent has. In alert mode also false without a used consent that covers it and has not expired.
         """
         table = schema.intent
         with guarded(self.path), self.engine.begin() as connection:
+            if uncovered(connection, client_order_id, max(signed_at, self.clock())):
+                return False
             done = connection.execute(
                 update(table)
                 .where(
                     table.c.client_order_id == client_order_id,
-                    table.c.mode == "live",
+                    table.c.mode.in_(("alert", "live")),
                     table.c.sent_at.is_(None),
                     table.c.outcome.is_(None),
                 )

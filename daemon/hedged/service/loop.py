@@ -22,6 +22,7 @@ from hedged.errors import BadData, HedgedError, JournalError, VenueUnavailable
 from hedged.journal.store import Journal
 from hedged.logs import redacted
 from hedged.service.again import Again
+from hedged.service.decisions import Decisions, wanted
 from hedged.service.notify import Notifier
 from hedged.service.ticks import Schedule
 from hedged.service.watchdog import Watchdog
@@ -66,6 +67,8 @@ class Service:
         self.failures: dict[tuple[str, str], int] = {}
         self.last_error: HedgedError | None = None
         self._again = Again()
+        settings = daemon.settings
+        self.decisions = Decisions(settings.service.mode, settings.consent.remind_every)
         self._leave = asyncio.Event()
         self._waking: asyncio.Task[object] | None = None
 
@@ -98,7 +101,7 @@ class Service:
         """
         schedule = self.schedule
         for shell in self.daemon.shells:
-            for due in (schedule.due_review, schedule.due_guard):
+            for due in (schedule.due_review, self.decisions.due, schedule.due_guard):
                 if not self._leave.is_set():
                     await self.pass_one(shell, due)
             while not self._leave.is_set() and await self.pass_one(shell, self._again.due):
@@ -141,6 +144,11 @@ class Service:
             return {"head": str(error)}
         return {"record": head_id, "head": head_hash}
 
+    def _tell_proposal(self, record: CycleRecord) -> None:
+        made = record.proposal
+        if made is not None:
+            log.warning("approval_wanted", alert=True, **wanted(made))
+
     def _tell(self, record: CycleRecord) -> None:
         betas = record.inputs.betas
         for alert in (
@@ -157,6 +165,7 @@ class Service:
         for reason in record.thought.review.reasons:
             log.warning("plan_refused", reason=reason)
         self._tell_naked(record)
+        self._tell_proposal(record)
         say = log.debug if record.quiet else log.info
         say("cycle_recorded", because=record.because, **self._head())
         self.on_record(record)
@@ -211,9 +220,10 @@ class Service:
         if self._waking is None:
             self._waking = asyncio.create_task(_woken(wakes))
         leaving = asyncio.ensure_future(self._leave.wait())
+        waits = (self._again.wait_s(self.daemon.clock()), self.decisions.wait_s)
         await asyncio.wait(
             {self._waking, leaving},
-            timeout=self._again.wait_s(self.daemon.clock()),
+            timeout=min((wait for wait in waits if wait is not None), default=None),
             return_when=asyncio.FIRST_COMPLETED,
         )
         leaving.cancel()

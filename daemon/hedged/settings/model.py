@@ -14,6 +14,7 @@ from hedged.settings.alerts import Alerts
 from hedged.settings.kinds import AccountName, is_words
 from hedged.settings.sections import (
     Beta,
+    Consent,
     ExposureSection,
     Hedge,
     LimitsSection,
@@ -34,6 +35,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
     service: Service = Service()
+    consent: Consent = Consent()
     schedule: Schedule = Schedule()
     venue: Venue
     paper: Paper | None = None
@@ -113,10 +115,14 @@ def _unique_names(settings: Settings) -> None:
 
 
 def _mode_possible(settings: Settings) -> None:
-    """Paper can't be without an account on paper, live not without a key and its account's number."""
-    if settings.service.mode == "paper":
+    """
+    Paper can't be without an account on paper, live not without a key and its account's number. Alert
+    has an account on paper over recorded history, and real ones on an exchange.
+    """
+    mode = settings.service.mode
+    if mode == "paper" or (mode == "alert" and settings.venue.recorded):
         if settings.paper is None:
-            raise ValueError("mode = 'paper' needs [paper] with collateral")
+            raise ValueError(f"mode = '{mode}' needs [paper] with collateral")
         return
     if settings.venue.recorded:
         raise ValueError(
@@ -127,7 +133,7 @@ def _mode_possible(settings: Settings) -> None:
             account = settings.account.get(name)
             if account is None or account.api_key is None or account.uid is None:
                 raise ValueError(
-                    f"mode = 'live': [account.{name}] needs api_key, api_secret and uid, the "
+                    f"mode = '{mode}': [account.{name}] needs api_key, api_secret and uid, the "
                     "exchange's number of the account"
                 )
 

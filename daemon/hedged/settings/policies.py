@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from hedged.core import market
 from hedged.core.beta import BetaPolicy
+from hedged.core.consent import ConsentTerms
 from hedged.core.exposure import ExposurePolicy
 from hedged.core.gate import Limits
 from hedged.core.guard import Band
@@ -59,6 +60,9 @@ def policy_of(settings: Settings, portfolio: sections.Portfolio) -> Policy:
         band=Band(band=hedge.band, mix_band=hedge.mix_band),
         limits=Limits(**settings.limits.model_dump()),
         order_style=settings.orders.style,
+        consent=ConsentTerms(
+            lives=settings.consent.lives, reprice_tolerance=settings.consent.reprice_tolerance
+        ),
     )
 
 

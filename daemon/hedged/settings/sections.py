@@ -48,9 +48,10 @@ VERBS: tuple[Verb, ...] = ("set_to", "raise_to", "lower_to", "raise_by", "lower_
 
 
 class Service(Section):
-    mode: Literal["paper", "live"] = Field(
+    mode: Literal["paper", "alert", "live"] = Field(
         "paper",
-        description="paper: no order can reach an exchange; live: orders are sent, with --live",
+        description="paper: no order can reach an exchange; alert: what a person approved is sent; "
+        "live: orders are sent, with --live",
     )
     state_dir: Path = Field(
         Path("state"), description="folder of the journal, the history and the paper account"
@@ -112,6 +113,26 @@ class Schedule(Section):
             raise ValueError("write whole minutes or hours that divide a day, at most '1d'")
         if seconds < 3600 and 3600 % seconds:
             raise ValueError("write minutes that divide an hour, such as '5m' or '15m'")
+        return value
+
+
+class Consent(Section):
+    lives: Duration = Field(
+        timedelta(hours=24), description="how long a proposal may be approved, with mode = 'alert'"
+    )
+    reprice_tolerance: Annotated[Decimal, Field(ge=0, le=Decimal("0.1")), NUMBER] = Field(
+        Decimal("0.02"), description="by which share contracts and prices may differ from what was "
+        "approved; beyond it there is a new proposal",
+    )  # fmt: skip
+    remind_every: Duration = Field(
+        timedelta(hours=6), description="how often the log reminds of a proposal that waits"
+    )
+
+    @field_validator("lives", "remind_every")
+    @classmethod
+    def _long_enough(cls, value: timedelta) -> timedelta:
+        if not timedelta(minutes=5) <= value <= timedelta(days=7):
+            raise ValueError("write at least '5m' and at most '7d'")
         return value
 
 

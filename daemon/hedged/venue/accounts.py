@@ -18,13 +18,15 @@ from hedged.venue.wire import Wire
 class Wanted:
     """
     What an account must be like, as the settings say; None where they leave it open. With *adjust*
-    leverage and margin mode may be set to that while the account is flat.
+    leverage and margin mode may be set to that while the account is flat. With *may_only_read*
+    a key that can't trade is no doubt: a person trades what is approved.
     """
 
     account_uid: str | None = None
     leverage: Decimal | None = None
     margin_mode: MarginMode | None = None
     adjust: bool = False
+    may_only_read: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -67,7 +67,7 @@ def of_rights(account: Account, rights: Rights) -> Iterable[str]:
     uid = account.wanted.account_uid
     if uid is not None and uid != rights.account_uid:
         yield f"account.{account.name}.uid is {uid}, and the key belongs to {rights.account_uid}"
-    if account.legs and not rights.may_trade:
+    if account.legs and not rights.may_trade and not account.wanted.may_only_read:
         yield f"the key of {account.name} may not trade futures"
     if rights.address_bound is False:
         log.warning("key_without_address_list", account=account.name)

@@ -55,13 +55,17 @@ SOUGHT_LATELY = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LivePortfolio:
-    """*account* is the first hedge account, whose contracts go by their plain symbols."""
+    """
+    *account* is the first hedge account, whose contracts go by their plain symbols. *by_hand* says that
+    orders may not leave for this exchange, whatever the key may do.
+    """
 
     name: str
     account: str
     numeraire: str
     stated: tuple[StatedHolding, ...] = ()
     stated_age_max: timedelta = timedelta(days=31)
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,7 @@ class LiveVenue:
         self._accepting = accept_positions
         self._vouched: dict[str, tuple[datetime, tuple[str, ...]]] = {}
         self._sought: dict[str, datetime] = {}
+        self._may_trade: dict[str, bool] = {}
 
     async def observe(self, now: datetime, *, after: int) -> Snapshot:
         if after > self.book.cursor:
@@ -152,6 +157,7 @@ class LiveVenue:
             doubts=(*found, *stale(self.portfolio.stated, now, self.portfolio.stated_age_max)),
             unexplained=self.book.odd,
             misvalued=tuple(chain.from_iterable(look.misvalued for look in seen)),
+            by_hand=self.portfolio.by_hand or not all(self._may_trade.values()),
         )
 
     async def series(
@@ -294,6 +300,7 @@ class LiveVenue:
         if known is not None and timedelta(0) <= now - known[0] < again:
             return known[1]
         rights = await account.exchange.dialect.rights(account.wire)
+        self._may_trade[account.name] = rights.may_trade or not account.legs
         found = list(doubts.of_rights(account, rights))
         legs = sorted(account.legs & listings.keys())
         adjusted = Adjusted(modes=await modes_of(account, (listings[symbol] for symbol in legs)))

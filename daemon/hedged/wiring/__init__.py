@@ -12,6 +12,7 @@ from hedged.wiring.daemon import (
     journal_path,
     kept_history,
     put_together,
+    released,
     wall_clock,
 )
 from hedged.wiring.recorded import (
@@ -36,6 +37,7 @@ __all__ = [
     "put_together",
     "recorded_market",
     "recorded_signal",
+    "released",
     "stated_holdings",
     "understood",
     "wall_clock",

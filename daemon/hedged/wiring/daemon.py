@@ -85,17 +85,23 @@ def check_live(settings: Settings, *, asked: bool) -> None:
     SettingsError
         Naming what is missing.
     """
-    live = settings.service.mode == "live"
+    mode = settings.service.mode
+    live = mode == "live"
     if asked and not live:
         raise SettingsError(
-            "--live is given, and service.mode is 'paper'; set mode = 'live', or leave it out"
+            f"--live is given, and service.mode is {mode!r}; set mode = 'live', or leave it out"
         )
     if live and not asked:
         raise SettingsError("service.mode is 'live'; give --live too, for orders will be sent")
-    if live and settings.venue.endpoint is None:
+    if live and not released(settings):
         raise SettingsError(
             "live trading is not released yet: it works with a server on loopback (venue.endpoint) only"
         )
+
+
+def released(settings: Settings) -> bool:
+    """Whether orders may leave for this exchange: for now a server on loopback only."""
+    return settings.venue.endpoint is not None
 
 
 async def put_together(
@@ -193,7 +199,8 @@ def _on_exchanges(
     with ExitStack() as opened:
         journal = opened.enter_context(_journal(settings, clock, until, read_only=read_only))
         refuse_orphans(policies, journal, meanings, clock())
-        permit = None if read_only or on_paper else journal.claim
+        may_send = not (read_only or on_paper) and released(settings)
+        permit = journal.claim if may_send else None
         lines = Lines(settings.venue, settings.account, clock, permit)
         for policy in policies.values():
             check_exchange_serves(policy, lines.exchange(settings.venue.kind))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -156,9 +157,12 @@ def live_venues(
         opened.callback(book.close)
         legs = settings.hedge_of(portfolio).legs
         hedges = tuple(
-            lines.account(
-                name,
-                frozenset(leg.symbol for leg in legs if (leg.account or portfolio.account) == name),
+            _in_mode(
+                settings,
+                lines.account(
+                    name,
+                    frozenset(leg.symbol for leg in legs if (leg.account or portfolio.account) == name),
+                ),
             )
             for name in sorted(
                 settings.hedge_accounts(portfolio), key=lambda name: (name != portfolio.account, name)
@@ -166,7 +170,7 @@ def live_venues(
         )
         sources = tuple(lines.account(name, frozenset()) for name in portfolio.holdings_from)
         found[portfolio.name] = LiveVenue(
-            _portfolio(portfolio),
+            _portfolio(settings, portfolio),
             hedges,
             sources,
             Book(book),
@@ -195,13 +199,21 @@ def stated(portfolio: Portfolio) -> tuple[StatedHolding, ...]:
     return listed + (read_holdings(portfolio.holdings_file) if portfolio.holdings_file else ())
 
 
-def _portfolio(portfolio: Portfolio) -> LivePortfolio:
+def _in_mode(settings: Settings, account: Account) -> Account:
+    """In alert mode a key may be one that only reads, and nothing is changed that nobody approved."""
+    if settings.service.mode != "alert":
+        return account
+    return replace(account, wanted=replace(account.wanted, may_only_read=True, adjust=False))
+
+
+def _portfolio(settings: Settings, portfolio: Portfolio) -> LivePortfolio:
     return LivePortfolio(
         name=portfolio.name,
         account=portfolio.account,
         numeraire=portfolio.numeraire,
         stated=stated(portfolio),
         stated_age_max=portfolio.holdings_age_max,
+        by_hand=settings.service.mode == "alert" and settings.venue.endpoint is None,
     )
 
 
