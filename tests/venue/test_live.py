@@ -157,6 +157,22 @@ async def test_a_short_that_shrank_without_a_fill_is_never_sold_again(
     assert all(look.unexplained == (BTC,) for look in looks)
 
 
+async def test_a_position_that_was_adopted_wrongly_comes_back_to_what_fills_make_it(
+    line: Line, live: LiveVenue
+) -> None:
+    trade_by_hand(line, "sell", "0.1")
+    first = await live.observe(later(line, seconds=30), after=0)
+    line.venue.fail(
+        fault("mutated", path="*/positionRisk", count=3, edits=[["set", "body.0.positionAmt", "-0.300"],
+              ["set", "body.0.notional", "-18000"]])
+    )  # fmt: skip
+    wrong = [await live.observe(later(line, seconds=70), after=first.cursor) for _ in range(3)]
+    right = await live.observe(later(line, seconds=70), after=first.cursor)
+
+    assert [bool(look.doubts) for look in wrong] == [True, False, False]
+    assert (right.doubts, right.unexplained, right.held(BTC)) == ((), (), D("-0.1"))
+
+
 async def test_a_person_may_take_a_position_as_it_is(line: Line, tmp_path: Path) -> None:
     live = portfolio(line, tmp_path)
     trade_by_hand(line, "sell", "0.3")

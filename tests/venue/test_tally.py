@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -71,6 +72,16 @@ def test_a_position_that_is_taken_as_it_is_ends_all_debts() -> None:
     made = tally(pinned(), outcome(3), pinned("-3"))
 
     assert (made.expected(BTC), made.owed(BTC)) == (-3, 0)
+
+
+def test_what_was_adopted_does_not_change_what_fills_make_it() -> None:
+    adopted = replace(pinned("-9"), adopted=True)
+    made = tally(pinned(), fill(contracts=d(2)), adopted, fill(contracts=d(1)))
+
+    assert (made.expected(BTC), made.by_fills(BTC)) == (-10, -3)
+    made.add(pinned("-4"))
+    assert (made.expected(BTC), made.by_fills(BTC)) == (-4, -4)
+    assert made.by_fills(ETH) is None
 
 
 PARTS = st.lists(st.integers(1, 5), min_size=1, max_size=5)

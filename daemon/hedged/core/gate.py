@@ -23,6 +23,7 @@ from typing import Literal
 
 from hedged.core.market import ZERO, Quote, Snapshot
 from hedged.core.plan import Plan, Step
+from hedged.core.plausible import implausible
 from hedged.core.wording import contracts, money, percent
 
 Allows = Literal["all", "reductions", "nothing"]
@@ -32,7 +33,6 @@ ORDERS_PER_TICK_CEILING = 8
 ORDERS_PER_HOUR_CEILING = 60
 ORDERS_PER_DAY_CEILING = 500
 REJECTS_IN_A_ROW_CEILING = 10
-HOLDING_TIMES_MAX = Decimal(3)  # how much a protected coin's price may change between two passes
 NOTIONAL_PER_ORDER_CEILING = Decimal(10_000_000)
 NOTIONAL_PER_DAY_CEILING = Decimal(50_000_000)
 
@@ -283,19 +283,12 @@ def _price_jump(
             )
 
 
-def _holding_jump(
+def _implausible(
     _steps: tuple[Step, ...], snapshot: Snapshot, _limits: Limits, around: Circumstances
 ) -> Iterator[str]:
-    """A coin that is suddenly worth a multiple, or a part, is rather a wrong answer than a market."""
-    for holding in snapshot.holdings:
-        before = around.prices_before.get(holding.asset)
-        if before is None or holding.mark_price is None:
-            continue
-        if not 1 / HOLDING_TIMES_MAX <= holding.mark_price / before <= HOLDING_TIMES_MAX:
-            yield (
-                f"{holding.asset}: its price went from {money(before)} to {money(holding.mark_price)} "
-                "since the last pass"
-            )
+    """A price that is suddenly a multiple, or a part, is rather a wrong answer than a market."""
+    for name, before, price in implausible(snapshot, around.prices_before):
+        yield f"{name}: its price went from {money(before)} to {money(price)}"
 
 
 def _price_agreement(
@@ -390,7 +383,7 @@ _CHECKS = (
     _notional,
     _ages,
     _price_jump,
-    _holding_jump,
+    _implausible,
     _price_agreement,
     _lots_and_minimums,
     _reduces,

@@ -25,6 +25,7 @@ from hedged.core.guard import Band, Drift, Naked, other_hand
 from hedged.core.market import ZERO, Side, Snapshot
 from hedged.core.metrics import MetricRow, Signal
 from hedged.core.plan import Plan, Style
+from hedged.core.plausible import believed
 from hedged.core.rules import Rule
 from hedged.core.sizing import HedgeLeg, Wanted
 from hedged.core.target import Judgement, RatioMemory, RatioPolicy
@@ -91,6 +92,7 @@ class Memory:
     cursor: int = 0
     observed_at: datetime | None = None
     prices: dict[str, Decimal] = field(default_factory=dict)
+    prices_doubted: dict[str, int] = field(default_factory=dict)
     naked: Naked | None = None
 
     @property
@@ -281,6 +283,7 @@ def record_of(
 def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) -> Memory:
     """The memory after a pass. A target counts as executed when nothing of its plan is missing."""
     before = inputs.memory
+    prices, doubted = believed(inputs.snapshot, before.prices, before.prices_doubted)
     executed = before.executed_ratio
     if thought.wanted is not None and _executed(thought, outcomes):
         executed = thought.wanted.target_ratio
@@ -295,11 +298,8 @@ def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) ->
         funding_missed=before.funding_missed + inputs.snapshot.funding_missed,
         cursor=inputs.snapshot.cursor,
         observed_at=inputs.now,
-        prices={
-            holding.asset: holding.mark_price
-            for holding in inputs.snapshot.holdings
-            if holding.mark_price is not None
-        },
+        prices=prices,
+        prices_doubted=doubted,
         naked=thought.naked if thought.naked and thought.naked.until is None else None,
     )
 

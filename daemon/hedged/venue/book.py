@@ -143,6 +143,9 @@ class Book:
             self._pin(instrument, contracts)
         elif expected == contracts:
             self._odd.pop(key, None)
+        elif contracts == self._tally.by_fills(key):
+            self._odd.pop(key, None)
+            self._pin(instrument, contracts)  # what was adopted since was a wrong answer
         elif contracts > expected:
             self._odd[key] = (contracts, now)
             yield (
@@ -165,17 +168,18 @@ class Book:
         if now - since < SEEN_TWICE_AFTER:
             return False
         log.warning("position_adopted", symbol=instrument.symbol, contracts=str(contracts))
-        self._pin(instrument, contracts)
+        self._pin(instrument, contracts, adopted=True)
         del self._odd[instrument.symbol]
         return True
 
-    def _pin(self, instrument: Instrument, contracts: Decimal) -> None:
+    def _pin(self, instrument: Instrument, contracts: Decimal, *, adopted: bool = False) -> None:
         """From here on the book reckons with this size and this position."""
         pins = sum(event.kind == "contract" for event in self.ledger.events)
         pinned = Contract(
             symbol=instrument.symbol,
             contract_multiplier=instrument.contract_multiplier,
             held=contracts,
+            adopted=adopted,
         )
         self._keep("contract", f"contract {instrument.symbol} {pins + 1}", pinned)
 

@@ -35,12 +35,14 @@ class Contract:
     """
     What a contract was when it was first traded; the book is read with it for ever.
 
-    *held* is what was held of it then: what is held later is that and the fills since.
+    *held* is what was held of it then: what is held later is that and the fills since. *adopted*: it
+    was taken as it was read, with fills that say otherwise.
     """
 
     symbol: str
     contract_multiplier: Decimal
     held: Decimal = ZERO
+    adopted: bool = False
 
     def worth(self, contracts: Decimal, price: Decimal) -> Decimal:
         """``contracts * multiplier * price``, as of a linear contract, which may be listed no more."""

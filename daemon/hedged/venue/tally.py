@@ -22,6 +22,7 @@ class Tally:
     def __init__(self) -> None:
         self.multipliers: dict[str, Decimal] = {}
         self._held: dict[str, Decimal] = {}
+        self._by_fills: dict[str, Decimal] = {}
         self._filled: dict[tuple[str, str], Decimal] = {}
         self._told: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
 
@@ -30,11 +31,14 @@ class Tally:
         if isinstance(value, Contract):
             self.multipliers[value.symbol] = value.contract_multiplier
             self._held[value.symbol] = value.held
+            if not value.adopted:
+                self._by_fills[value.symbol] = value.held
             self._filled = {key: all_ for key, all_ in self._filled.items() if key[0] != value.symbol}
         elif isinstance(value, Fill):
             self._told[value.symbol, value.client_order_id] += value.signed_contracts
-            if value.symbol in self._held:
-                self._held[value.symbol] += value.signed_contracts
+            for sums in (self._held, self._by_fills):
+                if value.symbol in sums:
+                    sums[value.symbol] += value.signed_contracts
         elif isinstance(value, Outcome):
             key = value.symbol, value.client_order_id
             self._filled[key] = value.filled if value.side == "buy" else -value.filled
@@ -45,6 +49,11 @@ class Tally:
         What must be held: what was at first sight, the fills since, and what is owed; None if unseen.
         """
         held = self._held.get(symbol)
+        return None if held is None else held + self.owed(symbol)
+
+    def by_fills(self, symbol: str) -> Decimal | None:
+        """As `expected`, without what was adopted: a position that comes back to it was misread."""
+        held = self._by_fills.get(symbol)
         return None if held is None else held + self.owed(symbol)
 
     def owed(self, symbol: str) -> Decimal:
