@@ -28,6 +28,7 @@ from hedged.core.metrics import Series
 from hedged.core.metrics.history import SCHEMAS
 from hedged.core.record import Outcome
 from hedged.errors import OutcomeUnknown, VenueUnavailable
+from hedged.logs import Redactor
 from hedged.venue.budget import Budgets
 from hedged.venue.dialect import (
     AccountSeen,
@@ -62,6 +63,10 @@ OUTCOMES: dict[tuple[Any, str], Any] = {
 CAUSES: dict[str, Any] = {"order": "order", "manual": "order"}
 
 
+class Broken(BaseException):
+    """The simulation is not what the daemon needs (any more); nothing may take it for a bad network."""
+
+
 class SimulatedWire(Wire):
     """The real wire, but for ccxt and its sockets."""
 
@@ -78,6 +83,7 @@ class SimulatedWire(Wire):
         self.now = clock
         self._permit = permit
         self._budgets = budgets
+        self._redact = Redactor(())
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._http = None
         self._network = network
@@ -93,6 +99,15 @@ class SimulatedWire(Wire):
     def _host(self, entry: Any) -> str:
         return HOST
 
+    def _overheard(self, error: Answered, url: str, told: dict[str, str]) -> None:
+        """What the real wire hears of an answer; it raises it again."""
+        try:
+            self._heard(error.status, url, told, error.text, error.code)
+        except Answered:
+            raise
+        except Exception as broken:
+            raise Broken(repr(broken)) from broken
+
     async def _request(self, path: str, _api: str, _method: str, params: Any, _config: Any) -> Any:
         self._visit(f"before {path}")
         signed_at = self.now() - timedelta(milliseconds=self._exchange.options["timeDifference"])
@@ -102,7 +117,7 @@ class SimulatedWire(Wire):
             self._visit(f"after {path}")
             wait_s = {429: "30", 418: "120"}.get(error.status)
             told = {"Retry-After": wait_s} if wait_s else {}
-            self._heard(error.status, f"https://{HOST}/{path}", told, error.text, error.code)
+            self._overheard(error, f"https://{HOST}/{path}", told)
             raise
         self._visit(f"after {path}")
         return answer

@@ -27,6 +27,7 @@ from simulation.answers import UID, Answers
 from simulation.checker import Checker
 from simulation.clock import Time, Wall, run
 from simulation.daemon import PORTFOLIO, SETTINGS, Killed, Process, SimulatedLines, Sites, settings_in
+from simulation.dialect import Broken
 from simulation.evidence import Violation
 from simulation.faults import Swarm
 from simulation.network import Network
@@ -259,6 +260,8 @@ def simulate(seed: int, *, awaited: bool = False) -> Result:
         )
         try:
             run(day.time, day.run)
+        except Broken as broken:
+            raise RuntimeError(f"seed {seed}: {broken}") from broken
         finally:
             structlog.reset_defaults()
     checker = day.checker
