@@ -20,7 +20,7 @@ from hedged.venue.holdings import StatedHolding
 from hedged.venue.ledger import Ledger
 from hedged.venue.live import LivePortfolio, LiveVenue
 from hedged.venue.opening import DIALECTS
-from lines import BTC, BTC_ID, ETH, Line, later, linked, order, portfolio, trade_by_hand
+from lines import BTC, BTC_ID, ETH, ETH_ID, Line, later, linked, order, portfolio, trade_by_hand
 
 D = Decimal
 
@@ -253,6 +253,19 @@ async def test_a_clock_that_is_off_is_put_right_and_far_off_is_doubted(
         seen = await portfolio(line, tmp_path).observe(line.exchange._clock(), after=0)
 
     assert any("the local clock is" in doubt for doubt in seen.doubts) is doubted
+
+
+async def test_what_a_person_trades_beside_the_hedge_is_no_doubt(line: Line, tmp_path: Path) -> None:
+    """Nobody asks for fills of what is no leg, so nothing would ever explain it."""
+    live = portfolio(line, tmp_path)
+    trade_by_hand(line, "sell", "1", ETH_ID)
+    await live.observe(line.clock(), after=0)
+    trade_by_hand(line, "buy", "0.4", ETH_ID)
+
+    for _ in range(3):
+        seen = await live.observe(later(line, minutes=2), after=0)
+        assert (seen.doubts, seen.unexplained) == ((), ())
+        assert seen.held(ETH) == D("-0.6")
 
 
 async def test_an_order_is_sought_by_the_venues_clock_after_the_local_one_was_set(

@@ -335,13 +335,22 @@ class LiveVenue:
             )
             self.book.add(chain.from_iterable(found))
         told = [doubt for look in seen for doubt in look.doubts]
+        asked = self._asked()
         for look in seen:
+            # Fills of other contracts are not asked for, so nothing can explain what is held of them.
+            kept = [one for one in look.instruments if one.symbol in asked]
             if self._accepting:
-                self.book.accept(look.instruments, look.positions)
-            told += self.book.doubts(look.instruments, look.positions, now)
+                self.book.accept(kept, look.positions)
+            told += self.book.doubts(kept, look.positions, now)
         self._accepting = self._accepting and len(seen) < len(self.hedges)
         self.book.close_page(now - max(account.exchange.skew for account in self.hedges))
         return told
+
+    def _asked(self) -> set[str]:
+        """The contracts of which the venues are asked for fills: the legs, and what ever was one."""
+        names = self._names
+        legs = {names.key(account.name, leg) for account in self.hedges for leg in account.legs}
+        return legs | self.book.ledger.symbols()
 
     async def _happened(
         self, account: Account, since: datetime, now: datetime
