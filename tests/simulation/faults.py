@@ -93,10 +93,7 @@ CATALOGUE: dict[str, Where] = {
 ONCE_IN_A_WHILE = {"size_change", "size_lie"}
 """A person must mend what these break, and the rest of the day tests little: few seeds draw them."""
 
-AWAITED = {
-    "positions_lie_again": "a position without fills is believed when it is read so twice (18)",
-    "holding_price_x10": "the gate asks two prices to agree, and jumps to be small, of legs only (23)",
-}
+AWAITED: dict[str, str] = {}
 """Faults that the daemon does not survive yet, and why: drawn only when asked for."""
 
 
