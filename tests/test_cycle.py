@@ -256,16 +256,17 @@ async def test_an_order_that_never_landed_is_planned_again_under_another_id(rig:
     assert first != second
 
 
-async def test_a_lookup_that_fails_skips_the_pass_and_sends_nothing(rig: Any) -> None:
+async def test_a_lookup_that_fails_holds_the_pass_which_looks_at_all_else(rig: Any) -> None:
+    """Of a contract that is listed no more, it fails for ever."""
     made = rig()
     made.venue.answers = ["time out"]
     await made.review()
-    made.venue.failures = ["maintenance"]
+    made.venue.failures = ["BTC/USDT:USDT is not listed (any more)"]
+    record = await made.guard()
 
-    with pytest.raises(VenueUnavailable):
-        await made.guard()
     assert len(made.venue.orders) == 1
-    assert made.journal.head()[0] == 1
+    assert "it can't be looked for now, BTC/USDT:USDT is not listed" in record.because
+    assert record.look_again == "soon"
 
 
 async def test_a_refused_order_is_planned_again_at_the_next_pass(rig: Any) -> None:

@@ -265,8 +265,8 @@ async def test_a_lookup_that_fails_resolves_nothing(journal: Journal) -> None:
     await run(venue, journal, step(BTC))
     venue.failures = ["maintenance"]
 
-    with pytest.raises(VenueUnavailable):
-        await resolver.resolve(venue, journal, "main")
+    (why,) = await resolver.resolve(venue, journal, "main")
+    assert "it can't be looked for now, maintenance" in why
     assert len(journal.unresolved("main")) == 1
 
 

@@ -63,11 +63,15 @@ class Resolver:
         """
         Resolve what can be; return why the rest can't, a sentence an order.
 
-        An order that rests is taken back: a pass goes on from what has filled, and nothing else.
+        An order that rests is taken back: a pass goes on from what has filled, and nothing else. One
+        that can't be looked for, as when its contract is listed no more, must not end all passes.
         """
         unresolved: list[str] = []
         for intent in journal.unresolved(portfolio):
-            found = await self._found(intent, venue)
+            try:
+                found = await self._found(intent, venue)
+            except VenueUnavailable as error:
+                found = f"it can't be looked for now, {error}"
             if isinstance(found, str):
                 unresolved.append(f"{intent.step.symbol} ({intent.client_order_id}): {found}")
                 log.warning("order_unresolved", intent=intent.id, reason=found)

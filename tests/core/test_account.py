@@ -5,7 +5,7 @@ unrealised profit. It shares nothing with the code under test but the values it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -218,8 +218,8 @@ def short(units: int, mark: str | int, index: str | int | None, equity: str | in
 
 def fill(side: Side, contracts: int, price: str | int, mark: str | int, **changed: Any) -> Fill:
     plain: dict[str, Any] = {"at": MONDAY, "index_price": None, "fee": d(0), "client_order_id": ""}
+    plain["symbol"] = BTC
     return Fill(
-        symbol=BTC,
         side=side,
         contracts=d(contracts),
         fill_price=d(price),
@@ -253,6 +253,15 @@ def test_money_that_nobody_booked_is_unexplained() -> None:
     found = attribute(state_of(short(2, 100, 100, 1000)), short(2, 90, 90, 1013))
 
     assert (found.hedge_pnl, found.unexplained) == (20, -7)
+
+
+def test_what_was_traded_of_a_contract_that_is_not_quoted_is_unexplained_but_for_its_fee() -> None:
+    """It is no leg any more, and not held: a person bought and sold it."""
+    traded = fill("buy", 1, 7, 7, symbol=ETH, fee=d(1))
+    after = replace(short(2, 100, 100, 996), fills=(traded,))
+    found = attribute(state_of(short(2, 100, 100, 1000)), after)
+
+    assert (found.fees, found.slippage, found.unexplained) == (1, 0, -3)
 
 
 def test_selling_below_and_buying_above_the_mark_is_slippage_and_better_prices_are_negative() -> None:

@@ -142,6 +142,16 @@ def test_an_unknown_exposure_or_no_target_wants_nothing_decided() -> None:
     assert size(None, expose(snapshot(), ExposurePolicy()), snapshot(), LEGS) is None
 
 
+def test_a_leg_that_is_not_listed_leaves_the_hedge_undecided() -> None:
+    memory = RatioMemory(goal_ratio=d(1), target_ratio=d(1))
+    seen = snapshot()  # of BTC alone
+    gone = (HedgeLeg(symbol=BTC, weight=d(1)), HedgeLeg(symbol=ETH, weight=d(1)))
+    unused = (gone[0], HedgeLeg(symbol=ETH, weight=d(0)))
+
+    assert size(memory, expose(seen, ExposurePolicy()), seen, gone) is None
+    assert size(memory, expose(seen, ExposurePolicy()), seen, unused) is not None
+
+
 def test_a_first_start_begins_at_the_held_ratio_zero_with_nothing_to_hedge_none_if_unknown() -> None:
     policy = ExposurePolicy()
     held = article("1", (position(-1),))

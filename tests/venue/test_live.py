@@ -14,7 +14,9 @@ import pytest_asyncio
 from exchange import happenings
 from exchange.faults import fault
 from exchange.opening import VENUES, binance_venue
+from hedged.core.resolution import Absence
 from hedged.errors import VenueUnavailable
+from hedged.venue.accounts import Account
 from hedged.venue.book import Book
 from hedged.venue.holdings import StatedHolding
 from hedged.venue.ledger import Ledger
@@ -130,6 +132,45 @@ async def test_an_empty_answer_about_positions_is_not_flat(line: Line, live: Liv
     assert seen.positions == ()
     assert any("0 contracts of BTC/USDT:USDT are held, and -0.1" in doubt for doubt in seen.doubts)
     assert (await live.observe(later(line, seconds=30), after=0)).doubts == ()
+
+
+@pytest.mark.parametrize("ahead_s", [-3600, 3600])
+async def test_what_happens_while_the_local_clock_is_wrong_is_told(
+    tmp_path: Path, ahead_s: float
+) -> None:
+    """A clock that is behind asked up to its own present, and was told up to the venue's."""
+    async with linked(binance_venue(deposit=50_000), ahead_s=ahead_s) as line:
+        live, local = portfolio(line, tmp_path), line.exchange._clock
+        first = await live.observe(local(), after=0)
+        later(line, seconds=5)
+        await sold(line, live, "a1")
+        later(line, minutes=1)
+        second = await live.observe(local(), after=first.cursor)
+        happenings.adl(line.venue.engine, BTC_ID, D("0.04"))
+        later(line, minutes=1)
+        third = await live.observe(local(), after=second.cursor)
+
+    assert [fill.client_order_id for fill in second.fills] == ["a1"]
+    assert [fill.cause for fill in third.fills] == ["adl"]
+    assert third.unexplained == ()
+
+
+async def test_an_order_is_absent_as_of_when_it_was_looked_for(
+    line: Line, live: LiveVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not as of when the last answer came, or a slow one would shorten the quarantine."""
+    await live.observe(line.clock(), after=0)
+    looked_for, look = line.clock(), live._look
+
+    async def slow(account: Account) -> object:
+        later(line, seconds=30)
+        return await look(account)
+
+    monkeypatch.setattr(live, "_look", slow)
+    found = await live.seek("a1", BTC, looked_for)
+
+    assert isinstance(found, Absence)
+    assert (found.at, found.adds_up) == (looked_for, True)
 
 
 async def test_what_no_fill_explains_is_doubted_then_taken_as_it_is(

@@ -92,7 +92,9 @@ def attribute(before: AccountState | None, snapshot: Snapshot) -> Attribution:
         hedge, basis = hedge + moved, basis + moved_basis
     funding = sum((payment.amount for payment in snapshot.funding_payments), ZERO)
     fees = sum((fill.fee for fill in snapshot.fills), ZERO)
-    slippage = sum((_slippage(fill, after.legs[fill.symbol]) for fill in snapshot.fills), ZERO)
+    # A contract that is no leg and not held has no quote; what was traded of it is unexplained.
+    quoted = [fill for fill in snapshot.fills if fill.symbol in after.legs]
+    slippage = sum((_slippage(fill, after.legs[fill.symbol]) for fill in quoted), ZERO)
     flows = sum((flow.amount for flow in snapshot.flows), ZERO)
     change = after.equity - before.equity
     return Attribution(

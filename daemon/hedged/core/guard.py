@@ -52,7 +52,7 @@ def drift(wanted: Wanted | None, executed_ratio: Decimal | None, band: Band) -> 
             net=None,
             mix=None,
             due=False,
-            because="no target is decided, or the exposure is unknown",
+            because="no target is decided, the exposure is unknown, or a leg is not listed",
         )
     gaps = [leg.held_notional - leg.wanted_notional for leg in wanted.legs]
     if all(leg.held_contracts == leg.contracts for leg in wanted.legs):

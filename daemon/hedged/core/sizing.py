@@ -77,7 +77,8 @@ def size(
 ) -> Wanted | None:
     """
     ``contracts = E * h * weight / (multiplier * mark)`` (linear; inverse: / contract value), short,
-    rounded toward zero to the lot. None while there is no target, or the exposure is unknown.
+    rounded toward zero to the lot. None while there is no target, the exposure is unknown, or the venue
+    lists a leg no more: that one's price is unknown, and so is the hedge.
 
     $500,000 at 50%, index 2,000, $100 a point: 1.25 contracts; on whole lots 1, and a residual of
     $50,000, 10% of the portfolio (2.3).
@@ -87,6 +88,8 @@ def size(
     hedge = exposure.total * ratio.target_ratio
     weights = sum((leg.weight for leg in legs), ZERO)
     used = [leg for leg in legs if leg.weight or snapshot.held(leg.symbol)]
+    if not {leg.symbol for leg in used} <= {quote.symbol for quote in snapshot.quotes}:
+        return None
     wanted = tuple(_wanted(snapshot, leg.symbol, hedge * leg.weight / weights) for leg in used)
     return Wanted(
         exposure=exposure.total,

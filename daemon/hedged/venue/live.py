@@ -198,6 +198,8 @@ class LiveVenue:
     async def seek(self, client_order_id: str, symbol: str, since: datetime) -> Outcome | Absence:
         """By its id, then in the list of all orders; then the position must be what fills make it."""
         account, name = self._placed(symbol)
+        skew = await account.exchange.measure_skew(again=True)
+        at = self._clock() - skew  # it is absent as of now, however long the answers take
         found = await self.lookup(client_order_id, symbol) or await self._trace(
             account, name, client_order_id, since
         )
@@ -209,8 +211,7 @@ class LiveVenue:
         look = await self._look(account)
         await self._noted([look], now)
         held = sum((one.contracts for one in look.positions if one.symbol == symbol), ZERO)
-        skew = await account.exchange.measure_skew(again=True)
-        return Absence(at=self._clock() - skew, adds_up=self.book.expected(symbol) == held)
+        return Absence(at=at, adds_up=self.book.expected(symbol) == held)
 
     async def cancel(self, client_order_id: str, symbol: str) -> None:
         account, name = self._placed(symbol)
@@ -331,7 +332,8 @@ class LiveVenue:
         since = self.book.told_until
         if since is not None:
             found = await asyncio.gather(
-                *(self._happened(account, since, now) for account in self.hedges)
+                # Up to the venue's present: what a clock that is behind leaves out is never asked for.
+                *(self._happened(one, since, now - one.exchange.skew) for one in self.hedges)
             )
             self.book.add(chain.from_iterable(found))
         told = [doubt for look in seen for doubt in look.doubts]
