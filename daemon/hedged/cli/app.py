@@ -46,6 +46,8 @@ Config = Annotated[
     ),
 ]  # fmt: skip
 Kind = Literal["perpetual", "dated", "index"]
+Use = Literal["weekly-unattended", "paper", "alert"]
+VenueKind = Literal["binance", "bybit"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 VenueName = Annotated[
     str | None,
@@ -97,6 +99,26 @@ def demo(
     from hedged.cli.demo import run_demo
 
     run_demo(folder, json=json)
+
+
+@app.command(short_help="Write a commented settings file for a way of use.")
+def init(
+    use: Annotated[Use, typer.Option("--use", help="How it will be used.")],
+    venue: Annotated[VenueKind, typer.Option("--venue", help="The exchange.")] = "binance",
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Where it goes; never overwritten.")
+    ] = Path("hedged.toml"),
+    json: Json = False,
+) -> None:
+    """
+    Write one complete, commented settings file for a real exchange, and say what to type next. Asks
+    nothing and overwrites nothing.
+
+    Example: hedged init --use paper --venue bybit --out paper.toml
+    """
+    from hedged.cli.init import write_settings
+
+    write_settings(use, venue, out, json=json)
 
 
 @app.command(short_help="Run the daemon until it is told to stop.")

@@ -32,6 +32,7 @@ from hedged.settings.model import Settings
 from hedged.settings.policies import policy_of
 from hedged.venue.replay import ReplayMarket
 from hedged.wiring import (
+    check_live,
     check_served,
     journal_path,
     price_symbol,
@@ -53,7 +54,7 @@ def run_checks(config: list[Path], *, json: bool) -> None:
     """Look at everything; leave with a code of its own when something failed."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     loaded = settings_of(config)
-    found = list(_findings(loaded))
+    found = list(findings(loaded))
     if json:
         print_json(found)
     else:
@@ -66,11 +67,14 @@ def run_checks(config: list[Path], *, json: bool) -> None:
         raise SystemExit(exits.VERIFY)
 
 
-def _findings(loaded: Loaded) -> Iterator[Finding]:
+def findings(loaded: Loaded) -> Iterator[Finding]:
+    """Everything that is looked at, one after another."""
     settings = loaded.settings
     names = ", ".join(portfolio.name for portfolio in settings.portfolio)
     yield Finding(what="settings", result="ok", said=f"portfolios: {names}")
     yield _tried("schedule", lambda: _next_review(loaded))
+    if settings.service.mode == "live":
+        yield _tried("live", lambda: _may_run_live(settings))
     if settings.venue.recorded:
         yield from _recorded(settings)
     else:
@@ -112,6 +116,11 @@ def _next_review(loaded: Loaded) -> str:
     start = loaded.settings.venue.start or wall_clock()
     at = schedule.next_wake(start - timedelta(microseconds=1))
     return f"{schedule.review_name} reviews; the first wake is {at:%Y-%m-%d %H:%M} UTC"
+
+
+def _may_run_live(settings: Settings) -> str:
+    check_live(settings, asked=True)
+    return "orders are sent with `hedged run --live`"
 
 
 def _rules(policy: Policy, market: ReplayMarket) -> str:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 
-from hedged.cli.findings import Finding
+from hedged.cli.findings import Finding, Result
 from hedged.core.exposure import expose
 from hedged.core.market import Snapshot
 from hedged.errors import HedgedError
@@ -18,6 +18,7 @@ from hedged.settings.policies import policy_of
 from hedged.venue import doubts
 from hedged.venue.accounts import Account
 from hedged.venue.exchange import Exchange
+from hedged.venue.modes import modes_of
 from hedged.venue.protocol import Venue
 from hedged.wiring.daemon import released, wall_clock
 from hedged.wiring.live import Lines, check_exchange_serves, check_legs, live_venues
@@ -73,7 +74,8 @@ async def _found(written: Settings, lines: Lines) -> AsyncIterator[Finding]:
                 policy = policy_of(settings, next(p for p in settings.portfolio if p.name == name))
                 seen = await venue.observe(wall_clock(), after=0)
                 exposure = expose(seen, policy.exposure)
-                for finding in _of_snapshot(name, seen, exposure.unpriced):
+                mended = await _mended(accounts, seen)
+                for finding in _of_snapshot(name, seen, exposure.unpriced, mended):
                     yield finding
     except HedgedError as error:
         yield Finding(what=exchange.name, result="FAILED", said=str(error))
@@ -90,7 +92,9 @@ def _venues(
             yield portfolio.name, on_paper[portfolio.name], sources
         return
     for name, venue in live_venues(settings, lines, wall_clock, opened, read_only=True).items():
-        yield name, venue, list({a.name: a for a in (*venue.hedges, *venue.sources)}.values())
+        # An account that is both is looked at as one that trades.
+        once = {a.name: a for a in (*venue.hedges, *venue.sources)} | {a.name: a for a in venue.hedges}
+        yield name, venue, list(once.values())
 
 
 async def _of_exchange(exchange: Exchange) -> AsyncIterator[Finding]:
@@ -128,9 +132,27 @@ async def _of_account(account: Account) -> AsyncIterator[Finding]:
         )
 
 
-def _of_snapshot(name: str, seen: Snapshot, unpriced: tuple[str, ...]) -> Iterator[Finding]:
+async def _mended(accounts: list[Account], seen: Snapshot) -> frozenset[str]:
+    """Doubts that the first pass ends by itself: leverage and margin mode it may set, while flat."""
+    found: set[str] = set()
+    if seen.open_orders or any(position.contracts for position in seen.positions):
+        return frozenset()
+    for account in accounts:
+        if account.wanted.adjust:
+            listings = await account.exchange.listings()
+            legs = (listings[symbol] for symbol in sorted(account.legs & listings.keys()))
+            for symbol, mode in (await modes_of(account, legs)).items():
+                if not mode.hedge_mode:  # under it nothing is set
+                    found.update(doubts.of_mode(account, symbol, mode))
+    return frozenset(found)
+
+
+def _of_snapshot(
+    name: str, seen: Snapshot, unpriced: tuple[str, ...], mended: frozenset[str]
+) -> Iterator[Finding]:
     for doubt in seen.doubts:
-        yield Finding(what=f"portfolio {name}", result="FAILED", said=doubt)
+        result: Result = "warning" if doubt in mended else "FAILED"
+        yield Finding(what=f"portfolio {name}", result=result, said=doubt)
     for asset in unpriced:
         said = "nobody prices it, so every pass would hold; see exposure.ignore and unpriced_max"
         yield Finding(what=asset, result="FAILED", said=said)
