@@ -48,6 +48,13 @@ def answer(monkeypatch: pytest.MonkeyPatch, *args: object) -> Answer:
     return Answer(code, out.getvalue(), err.getvalue())
 
 
+def armed(monkeypatch: pytest.MonkeyPatch, config: Path) -> Path:
+    """*config*, with its accounts, limits, legs and rules armed for live."""
+    told = answer(monkeypatch, "run", "--arm", "--live", "-c", config)
+    assert told.code == 0, told.err
+    return config
+
+
 def written(path: Path, *rules: str, **changed: str) -> Path:
     """The shipped demo's settings at *path*, with other rules if any are given."""
     text = (DATA / "demo.toml").read_text()

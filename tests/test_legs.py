@@ -88,7 +88,11 @@ def legs(*written: str) -> tuple[str, str]:
 
 
 async def started(settings: Settings, clock: Stopped) -> wiring.Daemon:
-    return await wiring.put_together(settings, clock=clock)
+    """The daemon, armed for whatever its settings say."""
+    daemon = await wiring.put_together(settings, clock=clock)
+    if daemon.journal.terms is not None:
+        daemon.journal.arm(daemon.journal.terms, clock())
+    return daemon
 
 
 async def passed(daemon: wiring.Daemon, kind: str = "review") -> CycleRecord:

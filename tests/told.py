@@ -28,8 +28,10 @@ from hedged.core.gate import Restriction
 from hedged.core.market import Fill, Snapshot
 from hedged.core.record import CycleRecord, Memory, Outcome, Policy, Thought, record_of
 from hedged.core.target import RatioMemory
+from hedged.core.watch import Alarm
 from hedged.cycle import deliberate
 
+ALARM = Alarm(guard="ADL", level="tell", text="BTC has ADL rank 4 (told from 4)")
 PAUSE = Restriction(scope="main", allows="reductions", reason="holidays", by="a person", at=MONDAY)
 
 
@@ -135,6 +137,7 @@ def telling(kind: Kind, at: datetime = MONDAY, *, guard: bool = False) -> CycleR
         },
         "hold": {"snapshot": seen(at, doubts=("the account can't be read",))},
         "restriction": {"restrictions": (PAUSE,)},
+        "guard": {"thought": {"alarms": (ALARM,)}},
         "liquidation": {"snapshot": seen(at, fills=(liquidated(at),))},
         "foreign": {
             "snapshot": seen(at, fills=(liquidated(at, cause="order", client_order_id="web"),))

@@ -13,17 +13,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hedged import approval, breakers
-from hedged.core import gate
+from hedged.core import gate, stops
 from hedged.core.account import attribute
 from hedged.core.beta import betas_in_force
 from hedged.core.exposure import expose
 from hedged.core.guard import astray, drift, holds, naked
+from hedged.core.headroom import Headroom, survivable
 from hedged.core.market import OURS, Snapshot
-from hedged.core.plan import make_plan
+from hedged.core.plan import Plan, make_plan
 from hedged.core.record import CycleRecord, Inputs, Mode, Policy, Thought, Tick, record_of
 from hedged.core.rules import evaluate
 from hedged.core.sizing import present_ratio, size
 from hedged.core.target import bounded, decide, first_memory
+from hedged.core.watch import Ages, Alarm, alarms, barred
 from hedged.execute import Resolver, execute, take_back
 from hedged.history.keeper import Keeper, Measured
 from hedged.journal.approvals import Approvals
@@ -125,7 +127,15 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
         verdicts = evaluate(policy.rules, inputs.metrics)
         at = inputs.tick.scheduled_at
         judgement, ratio = decide(policy.rules, verdicts, ratio, policy.ratio, at)
-    wanted = size(ratio, exposure, snapshot, policy.legs)
+    unwinds = stops.unwinding(
+        inputs.restrictions, memory.unwinding, snapshot, _symbols(policy), inputs.now
+    )
+    wanted = size(ratio if unwinds is None else stops.FLAT, exposure, snapshot, policy.legs)
+    headrooms: tuple[Headroom, ...] = ()
+    if policy.watch is not None:
+        wanted, headrooms = survivable(
+            wanted, snapshot, memory.executed_ratio, policy.band.band, policy.watch.margin
+        )
     drifted = drift(wanted, memory.executed_ratio, policy.band)
     spell = None
     if inputs.sent is not None:
@@ -139,21 +149,28 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
         style=policy.order_style,
         tried=inputs.post_only_tried,
     )
+    if unwinds is not None:
+        plan = stops.sliced(plan, snapshot, unwinds, policy.limits.order_notional_max)
+    found = _watched(inputs, policy, headrooms, plan)
     around = gate.Circumstances(
         now=inputs.now,
         marks_before=memory.marks,
         prices_before=memory.prices,
         usage=inputs.usage,
         restrictions=inputs.restrictions,
-        holds=holds(
-            snapshot,
-            exposure,
-            policy.legs,
-            unresolved=inputs.unresolved,
-            strays=inputs.strays,
-            observed_at=memory.observed_at,
+        holds=(
+            *holds(
+                snapshot,
+                exposure,
+                policy.legs,
+                unresolved=inputs.unresolved,
+                strays=inputs.strays,
+                observed_at=memory.observed_at,
+            ),
+            *(f"{one.guard}: {one.text}" for one in found if one.level == "hold"),
         ),
         astray=astray(memory.account, snapshot, inputs.sent) if inputs.sent else (),
+        barred=barred(found, _symbols(policy)),
     )
     return Thought(
         exposure=exposure,
@@ -165,4 +182,31 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
         plan=plan,
         review=gate.review(plan, snapshot, policy.limits, around),
         naked=spell,
+        alarms=found,
+        headrooms=headrooms,
+        unwinding=unwinds,
     )
+
+
+def _watched(
+    inputs: Inputs, policy: Policy, headrooms: tuple[Headroom, ...], plan: Plan
+) -> tuple[Alarm, ...]:
+    """What the guards find; nothing where an older hedged decided without them."""
+    if policy.watch is None:
+        return ()
+    return alarms(
+        inputs.snapshot,
+        _symbols(policy),
+        headrooms,
+        {s.symbol: s.contracts if s.side == "buy" else -s.contracts for s in plan.steps},
+        inputs.now,
+        Ages(
+            price_s_max=policy.limits.price_age_s_max,
+            position_s_max=policy.limits.position_age_s_max,
+        ),
+        policy.watch,
+    )
+
+
+def _symbols(policy: Policy) -> tuple[str, ...]:
+    return tuple(leg.symbol for leg in policy.legs)

@@ -12,6 +12,7 @@ from typing import Literal
 
 import structlog
 
+from hedged.core import stops
 from hedged.core.gate import Approved
 from hedged.core.market import ZERO
 from hedged.core.plan import Step
@@ -35,9 +36,15 @@ async def execute(
     Send the steps in order; one outcome a step that was sent, the last may be unknown or resting.
 
     Either leaves its intent open, and nothing more is sent until the next pass has resolved it.
+    What restricts the portfolio is looked at before each, for a person may stop it at any time.
     """
     outcomes: list[Outcome] = []
     for step in approved.steps:
+        now = journal.clock()
+        stopped = stops.refusal(step, journal.restrictions(policy.portfolio, now), now)
+        if stopped:  # a person stopped it after the pass began: the order in hand was the last
+            log.warning("order_not_sent", symbol=step.symbol, side=step.side, reason=stopped)
+            continue
         intent = journal.open_intent(policy, tick, step)
         outcome = await _send(intent, step, venue)
         outcomes.append(outcome)

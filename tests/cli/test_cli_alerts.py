@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import Answer, answer
+from commands import Answer, answer, armed
 from exchange.binance_wallet import UID
 from exchange.running import Running, running
 from exchange.venue import KEY, SECRET
@@ -62,6 +62,7 @@ def hedged(monkeypatch: pytest.MonkeyPatch, *args: object, urls: str = "") -> An
 def test_a_run_tells_of_its_trade_and_the_list_of_what_was_told(
     config: Path, hook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    armed(monkeypatch, config)
     ran = hedged(monkeypatch, "run", "--once", "--live", "-c", config, urls=f"{hook.url} {dead()}")
     listed = hedged(monkeypatch, "alerts", "list", "-c", config, "--json")
     told = hedged(monkeypatch, "alerts", "list", "-c", config)

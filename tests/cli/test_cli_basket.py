@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from commands import answer
+from commands import answer, armed
 from exchange.binance_wallet import UID as BINANCE_UID
 from exchange.bybit_wallet import UID as BYBIT_UID
 from exchange.running import Running, running
@@ -113,6 +113,7 @@ def test_a_basket_on_two_exchanges_reaches_its_target_and_then_nothing_is_sent(
         assert told.code in (0, exits.HELD), told.out + told.err  # a breaker may hold a pass
         return told.json
 
+    armed(monkeypatch, config)
     records: list[Any] = []
     for _ in range(RUNS_MAX):
         records += hedged("run", "--once", "--live")

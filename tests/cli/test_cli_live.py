@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import Answer, answer
+from commands import Answer, answer, armed
 from exchange.binance_wallet import UID as BINANCE_UID
 from exchange.bybit_wallet import UID as BYBIT_UID
 from exchange.running import Running as Exchange
@@ -65,6 +65,7 @@ def test_the_target_is_reached_by_a_small_order_and_the_rest_and_then_nothing_is
     runs = []
     for review in ("daily", "cron: 0 0 * * *"):  # each has a tick of its own, and so a pass
         file = settings(tmp_path, exchange, changed=(("[venue]", SCHEDULE.format(review)),))
+        armed(monkeypatch, file)
         runs.append(hedged(monkeypatch, "run", "--once", "--live", "-c", file, "--json"))
     (position,) = exchange.control("state")["positions"]
 
@@ -82,6 +83,7 @@ def test_every_command_tells_what_words_mean_and_trades_that(
 ) -> None:
     words = (('symbol = "BTC/USDT:USDT"', 'symbol = "BTC perpetual"'),)
     file, means = settings(tmp_path, exchange, changed=words), "BTC/USDT:USDT on " + exchange.name
+    armed(monkeypatch, file)
     shown, listed, checked, planned, ran = (
         hedged(monkeypatch, *args, "-c", file)
         for args in (
@@ -204,7 +206,7 @@ def test_live_needs_all_to_agree(
 def test_no_secret_is_left_anywhere(
     tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = settings(tmp_path, exchange)
+    file = armed(monkeypatch, settings(tmp_path, exchange))
     exchange.control("fault", name="http_503", path="*account*", count=2)
     told = [
         hedged(monkeypatch, "run", "--once", "--live", "-c", file),
@@ -217,3 +219,56 @@ def test_no_secret_is_left_anywhere(
     for secret in (KEY, SECRET):
         assert not any(secret in one.out + one.err for one in told)
         assert secret.encode() not in left
+
+
+def test_nothing_is_sent_until_it_was_armed_and_a_change_disarms(
+    tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each schedule gives a pass of its own; it is no part of what is armed."""
+
+    def passed(review: str, *changed: tuple[str, str]) -> Answer:
+        plain = ("[venue]", SCHEDULE.format(review))
+        file = settings(tmp_path, exchange, changed=(plain, *changed))
+        return hedged(monkeypatch, "run", "--once", "--live", "-c", file)
+
+    never = passed("daily")
+    shown = hedged(monkeypatch, "status", "-c", tmp_path / "hedged.toml")
+    assert never.code == exits.HELD
+    assert "not armed: nothing was armed yet" in " ".join(never.out.split())
+    assert "hedged run --arm --live" in " ".join(shown.out.split())
+    assert "stop resume" not in shown.out
+    assert exchange.orders() == 0
+
+    told = hedged(monkeypatch, "run", "--arm", "--live", "-c", tmp_path / "hedged.toml")
+    assert told.code == 0, told.err
+    uid = UIDS[exchange.name]
+    for said in ("order_notional_max", "liquidation_distance_min", "BTC/USDT:USDT", uid):
+        assert said in told.out
+    assert exchange.orders() == 0
+
+    ran = passed("cron: 0 0 * * *")
+    sent = exchange.orders()
+    assert ran.code == 0, ran.out + ran.err
+    assert sent > 0
+
+    limit = ("[hedge]", "[limits]\nday_notional_max = 900_000\n[hedge]")
+    file = settings(tmp_path, exchange, changed=(limit, ("quantity = 1", "quantity = 2")))
+    planned = hedged(monkeypatch, "plan", "-c", file)
+    assert "not armed: what changed: main: limits" in " ".join(planned.out.split())
+    assert exchange.orders() == sent
+
+
+def test_arming_needs_live_and_its_own_journal(
+    tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = settings(tmp_path, exchange)
+    asked = hedged(monkeypatch, "run", "--arm", "-c", file)
+    armed(monkeypatch, file)
+    renamed = (("[account.main]", "[account.other]"), ('account = "main"', 'account = "other"'))
+    other = settings(tmp_path, exchange, changed=renamed)
+    foreign = hedged(monkeypatch, "run", "--arm", "--live", "-c", other)
+
+    assert asked.code == exits.SETTINGS
+    assert "give --live too" in asked.err
+    assert foreign.code == exits.JOURNAL
+    assert exchange.orders() == 0

@@ -25,6 +25,7 @@ from builders import BTC, MONDAY, bars, policy, position, quote, rule, snapshot
 from fakes import FakeClock, FakeVenue
 from hedged.core.market import ZERO, Snapshot
 from hedged.core.record import CycleRecord
+from hedged.core.watch import WatchPolicy
 from hedged.cycle import Shell
 from hedged.errors import JournalBusy, VenueUnavailable
 from hedged.history.keeper import Keeper
@@ -271,6 +272,25 @@ async def test_a_hedge_that_lost_contracts_is_told_at_first_sight_and_when_it_is
     ]  # fmt: skip
     assert told[0]["notional"] == told[1]["notional_max"] == "100.00"
     assert (told[1]["seconds"], told[1]["notional_seconds"]) == (300, "30000")
+
+
+async def test_a_guard_is_told_loudly_at_first_sight_only(rig: Rig) -> None:
+    class Ranked(Live):
+        async def observe(self, now: datetime, *, after: int) -> Snapshot:
+            seen = await super().observe(now, after=after)
+            return replace(seen, positions=tuple(replace(p, adl_rank=4) for p in seen.positions))
+
+    rig.venues = {"main": Ranked()}
+    made = rig.made(rig.journal)
+    (shell,) = made.daemon.shells
+    watched = replace(shell, policy=replace(shell.policy, watch=WatchPolicy()))
+    made.daemon = replace(made.daemon, shells=(watched,))
+    with capture_logs() as logs:
+        await made.run(rig.wakes(rig.later(), rig.later(), rig.later()))
+
+    told = [(one["guard"], one["log_level"]) for one in logs if one["event"] == "guard"]
+    assert told[0] == ("ADL", "warning")
+    assert set(told[1:]) == {("ADL", "info")}
 
 
 async def test_errors_that_differ_in_their_words_freeze_once(rig: Rig) -> None:

@@ -9,6 +9,7 @@ import ctypes
 import os
 import random
 import resource
+import shutil
 import signal
 import sqlite3
 import time
@@ -128,10 +129,12 @@ def test_a_full_disk_sends_nothing_that_is_not_written_down(case: Case, kilobyte
 
 def test_a_read_only_folder_sends_nothing(case: Case) -> None:
     state = case.lived.folder / "state"
+    shutil.rmtree(state)
     state.mkdir(mode=0o500)
     daemon = case.lived.start("--once", before=_without_override)
     code = case.ended(daemon)
     state.chmod(0o700)
+    case.lived.arm()
 
     assert code == exits.JOURNAL, daemon.said()
     assert "can't be" in daemon.log.read_text()
@@ -150,7 +153,7 @@ def test_a_journal_that_another_program_holds_sends_nothing(case: Case) -> None:
 
 
 def _held_from_the_start(case: Case) -> tuple[int, str]:
-    case.lived.journal.parent.mkdir()
+    case.lived.journal.parent.mkdir(exist_ok=True)
     with closing(sqlite3.connect(case.lived.journal, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         daemon = case.lived.start("--once")

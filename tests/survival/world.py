@@ -24,6 +24,10 @@ from exchange.binance_wallet import UID as BINANCE_UID
 from exchange.bybit_wallet import UID as BYBIT_UID
 from exchange.running import Running, running
 from exchange.venue import KEY, SECRET
+from hedged.core.arming import terms_of
+from hedged.settings.load import load
+from hedged.settings.policies import policy_of
+from hedged.wiring import armed_accounts, open_to_arm, wall_clock
 
 ROOT = Path(__file__).parent.parent.parent
 UIDS = {"binance": str(BINANCE_UID), "bybit": str(BYBIT_UID)}
@@ -83,14 +87,25 @@ class World:
     def hold(
         self, quantity: Decimal, *, key: str = KEY, secret: str = SECRET, way: str = ""
     ) -> Decimal:
-        """Write the settings of a portfolio of that many bitcoins; the position it is hedged by."""
+        """
+        Write the settings of a portfolio of that many bitcoins, armed; the position it is hedged by.
+        """
         name = self.exchange.name
         text = SETTINGS.format(
             venue=name, way=way or f'endpoint = "{self.exchange.url}"', uid=UIDS[name],
             ratio=RATIO, review="weekly", quantity=quantity, key=_quoted(key), secret=_quoted(secret),
         )  # fmt: skip
         self.settings.write_text(text)
+        if self.exchange.url and not way:
+            self.arm()
         return -(quantity * RATIO // LOT) * LOT
+
+    def arm(self) -> None:
+        """As ``run --arm --live`` does, without a process for it."""
+        settings = load([self.settings], {}).settings
+        policies = [policy_of(settings, portfolio) for portfolio in settings.portfolio]
+        with open_to_arm(settings) as journal:
+            journal.arm(terms_of(policies, armed_accounts(settings)), wall_clock())
 
     def review(self, cadence: str) -> None:
         """Change the cadence of the reviews."""

@@ -362,3 +362,30 @@ async def test_a_cycle_asks_little_and_market_data_once_for_all(name: str, tmp_p
     for seldom in ("exchangeInfo", "instruments-info", "leverageBracket", "risk-limit"):
         assert not any(seldom in one for one in asked)
     assert len(asked) <= 20 * PER_PORTFOLIO[name] + 6
+
+
+# ---- margin
+
+
+async def test_margin_is_told_of_each_account_and_nothing_of_it_is_taken_for_zero(
+    line: Line, live: LiveVenue
+) -> None:
+    first = await live.observe(line.clock(), after=0)
+    await sold(line, live, "a1")
+    later(line, seconds=30)
+    seen = await live.observe(line.clock(), after=first.cursor)
+    for name in ("assets.0", "assets.1", "assets.2"):
+        edits = [["set", f"body.{name}.maintMargin", "0"]]
+        line.venue.fail(fault("mutated", path="*/v3/account", count=1, edits=edits))
+    later(line, seconds=30)
+    untold = await live.observe(line.clock(), after=seen.cursor)
+
+    assert [one.maintenance_margin for one in first.margins] == [0]
+    (margin,), (position,) = seen.margins, seen.positions
+    assert margin.account == seen.account
+    assert margin.equity == seen.margin.equity
+    assert margin.maintenance_margin == seen.margin.maintenance_margin
+    assert margin.maintenance_margin
+    assert position.adl_rank is not None
+    assert untold.positions
+    assert [one.maintenance_margin for one in untold.margins] == [None]

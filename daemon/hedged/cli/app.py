@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import typer
 
 from hedged.cli import exits
+from hedged.cli.arguments import Config, Json
+from hedged.cli.stop_app import stop_app
 
 app = typer.Typer(
     name="hedged",
@@ -30,7 +32,6 @@ market_app = typer.Typer(
     help="What an exchange lists, and its past. Needs no key.", no_args_is_help=True
 )
 alerts_app = typer.Typer(help="What was told, and whether it can be.", no_args_is_help=True)
-stop_app = typer.Typer(help="Restrict what the daemon may send.", no_args_is_help=True)
 app.add_typer(journal_app, name="journal")
 app.add_typer(rules_app, name="rules")
 app.add_typer(config_app, name="config")
@@ -38,17 +39,9 @@ app.add_typer(stop_app, name="stop")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(market_app, name="market")
 
-Config = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "-c", "--config", metavar="FILE",
-        help="Settings file; may be given again, later ones win. Default: hedged.toml",
-    ),
-]  # fmt: skip
 Kind = Literal["perpetual", "dated", "index"]
 Use = Literal["weekly-unattended", "paper", "alert"]
 VenueKind = Literal["binance", "bybit"]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 VenueName = Annotated[
     str | None,
     typer.Option("--venue", metavar="NAME", help="The exchange. Default: venue.kind, or binance"),
@@ -132,6 +125,12 @@ def run(
         bool,
         typer.Option("--accept-positions", help="Believe positions that no fills explain."),
     ] = False,
+    arm: Annotated[
+        bool,
+        typer.Option(
+            "--arm", help="With --live: show what orders are sent under, keep that, and leave."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """
@@ -139,6 +138,11 @@ def run(
 
     Example: hedged run -c hedged.toml --once
     """
+    if arm:
+        from hedged.cli.arm import arm as show_and_arm
+
+        show_and_arm(config or [], live=live, json=json)
+        return
     from hedged.cli.run import run_daemon
 
     run_daemon(config or [], once=once, live=live, json=json, accept_positions=accept_positions)
@@ -452,22 +456,6 @@ def config_schema(json: Json = True) -> None:
     from hedged.cli.config import show_schema
 
     show_schema()
-
-
-@stop_app.command("resume", short_help="Lift every restriction on a portfolio.")
-def stop_resume(
-    scope: Annotated[str, typer.Argument(help="The portfolio, or 'all'.")],
-    config: Config = None,
-    json: Json = False,
-) -> None:
-    """
-    Lift every restriction on a portfolio, such as the freeze after an unexpected error.
-
-    Example: hedged stop resume main -c hedged.toml
-    """
-    from hedged.cli.status import resume
-
-    resume(config or [], scope, json=json)
 
 
 @alerts_app.command("test", short_help="Send one message to every channel.")

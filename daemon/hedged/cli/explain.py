@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from hedged.cli.guards import guards
 from hedged.cli.show import VERDICT, console, figure, print_json, settings_of, table
 from hedged.core.beta import BETA_MAX, BETA_MIN, BetaEstimate, Betas
 from hedged.core.guard import Naked
@@ -193,6 +194,7 @@ def _orders(out: Console, record: CycleRecord) -> None:
     review, plan = record.thought.review, record.thought.plan
     if record.thought.naked is not None:
         _naked(out, record.thought.naked)
+    guards(out, record.thought.headrooms, record.thought.alarms)
     for note in review.plan.notes:
         out.print(f"[dim]left out: {escape(note)}[/]")
     for reason in review.reasons:

@@ -11,14 +11,15 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from hedged.breakers import lifted_with
 from hedged.cli.approvals import Waiting, waiting
+from hedged.cli.guards import alarm_line, headroom_line
 from hedged.cli.show import console, print_json, settings_of, table
-from hedged.core.gate import Restriction
+from hedged.core.gate import ARMING, Restriction
 from hedged.core.guard import Naked
+from hedged.core.headroom import Headroom
 from hedged.core.record import Outcome
+from hedged.core.watch import Alarm
 from hedged.core.wording import contracts, money, percent
-from hedged.errors import SettingsError
 from hedged.journal.store import Journal
 from hedged.service.ticks import Schedule
 from hedged.settings.model import Settings
@@ -44,6 +45,8 @@ class PortfolioStatus:
     unresolved: int
     restrictions: tuple[Restriction, ...]
     naked: Naked | None
+    headrooms: tuple[Headroom, ...]
+    alarms: tuple[Alarm, ...]
     waits: Waiting | None = None
 
 
@@ -59,23 +62,6 @@ def show_status(config: list[Path], *, json: bool) -> None:
     for status in found:
         _print(status)
     console().print(f"[dim]{head_id} records, head {head_hash}[/]")
-
-
-def resume(config: list[Path], scope: str, *, json: bool) -> None:
-    """Lift every restriction on *scope*."""
-    settings = settings_of(config).settings
-    known = ["all", *(portfolio.name for portfolio in settings.portfolio)]
-    if scope not in known:
-        raise SettingsError(f"there is no portfolio {scope!r}; known: {', '.join(known)}")
-    with Journal.open_beside(journal_path(settings), wall_clock) as journal:
-        scopes = known if scope == "all" else [scope]
-        # Breakers count anew from here: on a history's clock, where its last pass stands.
-        at = {one: journal.last_pass_at(one) if settings.venue.walks else None for one in scopes}
-        lifted = sum(journal.lift(one, "command line", at[one]) for one in scopes)
-    if json:
-        print_json({"scope": scope, "lifted": lifted})
-    else:
-        console().print(f"{lifted} restrictions on {scope} lifted")
 
 
 def _status(settings: Settings, journal: Journal, portfolio: str) -> PortfolioStatus:
@@ -97,9 +83,14 @@ def _status(settings: Settings, journal: Journal, portfolio: str) -> PortfolioSt
         next_pass=_next_pass(settings, now),
         orders=tuple(_order(outcome) for outcome in last.outcomes) if last else (),
         unresolved=len(journal.unresolved(portfolio)),
-        restrictions=journal.restrictions(portfolio, now),
+        restrictions=(
+            *journal.restrictions(portfolio, now),
+            *(one for one in (last.inputs.restrictions if last else ()) if one.by == ARMING),
+        ),
         naked=last.memory.naked if last else None,
         waits=waiting(settings, journal, portfolio),
+        headrooms=last.thought.headrooms if last else (),
+        alarms=last.thought.alarms if last else (),
     )
 
 
@@ -140,6 +131,10 @@ def _print(status: PortfolioStatus) -> None:
     if status.naked is not None:
         lost = f"{money(status.naked.notional)} since {when(status.naked.since)}"
         made.add_row("[red]unhedged[/]", f"{lost}: {escape(status.naked.because)}")
+    for one in status.headrooms:
+        made.add_row("margin", escape(headroom_line(one)))
+    for alarm in status.alarms:
+        made.add_row("guard", alarm_line(alarm))
     for restriction in status.restrictions:
         allows = f"only {restriction.allows} may be sent"
         allows = "nothing may be sent" if restriction.allows == "nothing" else allows
@@ -147,7 +142,7 @@ def _print(status: PortfolioStatus) -> None:
             "[red]restricted[/]", f"{allows}, by {restriction.by}: {escape(restriction.reason)}"
         )
         if restriction.until is None:
-            made.add_row("", f"[dim]{lifted_with(restriction.scope)} lifts it[/]")
+            made.add_row("", f"[dim]{restriction.lift} lifts it[/]")
     if status.waits is not None:
         shown = f"{status.waits.proposal.number}: {status.waits.proposal}; {status.waits.state}"
         made.add_row("[yellow]proposal[/]", escape(shown))

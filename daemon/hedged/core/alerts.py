@@ -35,6 +35,7 @@ Kind = Literal[
     "foreign",  # a trade of the hedge that hedged did not order
     "unexplained",  # money that moved without a name
     "metric",  # a rule's metric has no value
+    "guard",  # margin, expiry, ADL, a depeg, old data
     "beta",  # the hedge explains little of a coin
     "late",  # a review was made long after its instant
     "skipped",  # passes fail in a row
@@ -359,6 +360,9 @@ def _conditions(record: CycleRecord) -> Iterator[Standing]:
         alert = _restricted(record.mode, record.portfolio, restriction, record.inputs.now)
         yield Standing(alert=alert)
     yield from _unexplained(record)
+    for alarm in record.thought.alarms:
+        if alarm.level != "hold":  # which is among the reasons
+            yield Standing(alert=_alert(record, "guard", "warning", alarm.key, alarm.what, alarm.text))
     judged, betas = record.thought.judgement, record.inputs.betas
     for told in judged.alerts if judged else ():
         text = "A rule without its metric is unknown: it neither fires nor lets others reduce."
@@ -431,7 +435,7 @@ def _restricted(mode: Mode, portfolio: str, restriction: Restriction, at: dateti
         key=f"{portfolio}/restriction {restriction.scope} {restriction.allows} {restriction.by} "
         f"{_same(restriction.reason)}",
         what=f"restricted to {restriction.allows} by {restriction.by}{until}",
-        text=_text(restriction.reason, f"To lift it: hedged stop resume {restriction.scope}"),
+        text=_text(restriction.reason, f"To lift it: {restriction.lift}"),
         at=at,
     )
 

@@ -38,6 +38,8 @@ NOTIONAL_PER_DAY_CEILING = Decimal(50_000_000)
 
 BREAKER = "breaker"
 """Who sets the restriction that follows a trip."""
+ARMING = "arming"
+"""Who restricts what is not armed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restriction:
-    """Everything that may not trade: pause, halt, freeze, breaker and hold all are one of these."""
+    """
+    Everything that may not trade: pause, halt, freeze, breaker and hold all are one of these.
+
+    With *unwinds* the hedge is closed meanwhile, slice by slice.
+    """
 
     scope: str
     allows: Allows
@@ -71,6 +77,12 @@ class Restriction:
     by: str
     at: datetime
     until: datetime | None = None
+    unwinds: bool = False
+
+    @property
+    def lift(self) -> str:
+        """What a person types to lift it."""
+        return "hedged run --arm --live" if self.by == ARMING else f"hedged stop resume {self.scope}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +114,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """What the gate looks at beside the plan; *astray* are facts that trip whatever is planned."""
+    """
+    What the gate looks at beside the plan; *astray* are facts that trip whatever is planned, *barred*
+    says of symbols why they must not grow.
+    """
 
     now: datetime
     marks_before: dict[str, Decimal]
@@ -111,6 +126,7 @@ class Circumstances:
     holds: tuple[str, ...]
     astray: tuple[str, ...] = ()
     prices_before: dict[str, Decimal] = field(default_factory=dict)
+    barred: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,13 +179,14 @@ def review(plan: Plan, snapshot: Snapshot, limits: Limits, around: Circumstances
     """
     Look at every step; a refusal keeps all its reasons, and refuses the whole plan.
 
-    A restriction to reductions takes the increases out first, so that the reductions go on. What a
+    A restriction to reductions, and what a guard has barred, take the increases out first, so that the
+    reductions go on. What a
     breaker counts trips only where nothing else holds the plan: a figure made from bad prices shall
     heal, and a plan that is paused is not sent. It is counted again at every pass, so a crash before
     the trip is kept loses nothing.
     """
     standing = [r for r in around.restrictions if r.until is None or r.until > around.now]
-    plan = _narrowed(plan, standing)
+    plan = _narrowed(plan, standing, around.barred)
     reasons = tuple(f"HOLD: {hold}" for hold in around.holds)
     if plan.steps:
         reasons += tuple(
@@ -191,19 +208,24 @@ def review(plan: Plan, snapshot: Snapshot, limits: Limits, around: Circumstances
     return Review(plan=plan, cleared=not reasons, reasons=reasons, trips=trips)
 
 
-def _narrowed(plan: Plan, standing: list[Restriction]) -> Plan:
-    """The plan without its increases where a restriction allows reductions only."""
+def _narrowed(plan: Plan, standing: list[Restriction], barred: dict[str, str]) -> Plan:
+    """The plan without its increases where a restriction or a guard allows reductions only."""
     why = [
         f"restricted to reductions by {r.by}: {r.reason}" for r in standing if r.allows == "reductions"
     ]
-    increases = [step for step in plan.steps if not step.reduce_only]
-    if not why or not increases:
+    reasons = {
+        step.symbol: why[0] if why else barred[step.symbol]
+        for step in plan.steps
+        if not step.reduce_only and (why or step.symbol in barred)
+    }
+    if not reasons:
         return plan
     left_out = [
-        f"{step.symbol}: {step.side} {contracts(step.contracts)} left out, {why[0]}"
-        for step in increases
+        f"{step.symbol}: {step.side} {contracts(step.contracts)} left out, {reasons[step.symbol]}"
+        for step in plan.steps
+        if not step.reduce_only and step.symbol in reasons
     ]
-    kept = tuple(step for step in plan.steps if step.reduce_only)
+    kept = tuple(step for step in plan.steps if step.reduce_only or step.symbol not in reasons)
     return replace(plan, steps=kept, notes=(*plan.notes, *left_out))
 
 

@@ -81,11 +81,17 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """What the account holds of an instrument; *contracts* is signed, long positive."""
+    """
+    What the account holds of an instrument; *contracts* is signed, long positive.
+
+    *liquidation_price* and *adl_rank* (0 lowest) are None where the venue does not tell them.
+    """
 
     symbol: str
     contracts: Decimal
     entry_price: Decimal
+    liquidation_price: Decimal | None = None
+    adl_rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,9 +173,21 @@ class Margin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountMargin:
+    """One hedge account of several, in its settle currency; None where the venue does not tell."""
+
+    account: str
+    equity: Decimal | None
+    maintenance_margin: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """
     Everything observed for one pass; complete, or never built.
+
+    *margin* is of all hedge accounts together, *margins* of each; a venue with one account may leave
+    *margins* out.
 
     *fills*, *funding_payments*, *flows* and *funding_missed* are the account's events after the
     cursor of the pass before; *cursor* is where the next pass goes on. *doubts* are reasons of the
@@ -197,6 +215,7 @@ class Snapshot:
     unexplained: tuple[str, ...] = ()
     misvalued: tuple[str, ...] = ()
     by_hand: bool = False
+    margins: tuple[AccountMargin, ...] = ()
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument of *symbol*. Raises `KeyError` when the venue did not report it."""

@@ -22,6 +22,7 @@ from hedged.core.consent import Answer, ConsentTerms, Decision, Proposal, Standi
 from hedged.core.exposure import Exposure, ExposurePolicy
 from hedged.core.gate import Limits, Restriction, Review, Usage
 from hedged.core.guard import Band, Drift, Naked, other_hand
+from hedged.core.headroom import Headroom
 from hedged.core.market import ZERO, Side, Snapshot
 from hedged.core.metrics import MetricRow, Signal
 from hedged.core.plan import Plan, Style
@@ -29,6 +30,7 @@ from hedged.core.plausible import believed
 from hedged.core.rules import Rule
 from hedged.core.sizing import HedgeLeg, Wanted
 from hedged.core.target import Judgement, RatioMemory, RatioPolicy
+from hedged.core.watch import Alarm, WatchPolicy
 
 RECORD_VERSION = 1
 
@@ -42,6 +44,7 @@ class Policy:
     Everything a decision depends on that a person has set; kept once by its digest.
 
     What came later has a default, here and in `Inputs`, so that an older journal can still be read.
+    Settings always give *watch*; without it, as an older hedged decided, no guard looks.
     """
 
     portfolio: str
@@ -57,6 +60,7 @@ class Policy:
     limits: Limits
     order_style: Style = "ioc"
     consent: ConsentTerms = field(default_factory=ConsentTerms)
+    watch: WatchPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +84,8 @@ class Memory:
     *ratio* is None until a first review has decided; *betas* are the last review's, None where each
     is taken as 1; *executed_ratio* is the target that was last
     fully executed; *totals* sums the account identity since the beginning; *naked* is the spell that
-    stands, in which contracts of the hedge are lost and not yet replaced.
+    stands, in which contracts of the hedge are lost and not yet replaced; *unwinding* is what was held
+    when a person began to unwind.
     """
 
     ratio: RatioMemory | None = None
@@ -94,6 +99,7 @@ class Memory:
     prices: dict[str, Decimal] = field(default_factory=dict)
     prices_doubted: dict[str, int] = field(default_factory=dict)
     naked: Naked | None = None
+    unwinding: dict[str, Decimal] | None = None
 
     @property
     def marks(self) -> dict[str, Decimal]:
@@ -136,7 +142,8 @@ class Thought:
     """
     All that was decided, and why; *judgement* is None in a guard pass.
 
-    *naked* is the spell without a whole hedge that stands, or has just ended.
+    *naked* is the spell without a whole hedge that stands, or has just ended; *alarms* are what the
+    guards found, *headrooms* the margin of each account; *unwinding* is what was held when it began.
     """
 
     exposure: Exposure
@@ -148,6 +155,9 @@ class Thought:
     plan: Plan
     review: Review
     naked: Naked | None = None
+    alarms: tuple[Alarm, ...] = ()
+    headrooms: tuple[Headroom, ...] = ()
+    unwinding: dict[str, Decimal] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +234,8 @@ class CycleRecord:
         ):
             return "soon"
         missing = wanted is not None and self.memory.executed_ratio != wanted.target_ratio
+        if self.memory.unwinding is not None and statuses and missing:
+            return "soon"  # slice by slice
         return "at once" if "refused" in statuses or (statuses == {"filled"} and missing) else ""
 
     @property
@@ -241,8 +253,9 @@ class CycleRecord:
             failed = "; ".join(f"{o.symbol} {o.status}: {o.reason}" for o in self.outcomes)
             return f"{decided}nothing was filled ({failed}): {thought.plan.because}"
         if thought.plan.steps:
+            left_out = f" ({'; '.join(thought.review.plan.notes)})" if thought.review.plan.notes else ""
             waits = f"; {self.waits}" if self.waits else ""
-            return f"{decided}planned, not sent: {thought.plan.because}{waits}"
+            return f"{decided}planned, not sent: {thought.plan.because}{left_out}{waits}"
         notes = f" ({'; '.join(thought.plan.notes)})" if thought.plan.notes else ""
         return f"{decided}did nothing because {thought.plan.because}{notes}"
 
@@ -301,6 +314,7 @@ def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) ->
         prices=prices,
         prices_doubted=doubted,
         naked=thought.naked if thought.naked and thought.naked.until is None else None,
+        unwinding=thought.unwinding,
     )
 
 

@@ -90,7 +90,7 @@ def size(
     used = [leg for leg in legs if leg.weight or snapshot.held(leg.symbol)]
     if not {leg.symbol for leg in used} <= {quote.symbol for quote in snapshot.quotes}:
         return None
-    wanted = tuple(_wanted(snapshot, leg.symbol, hedge * leg.weight / weights) for leg in used)
+    wanted = tuple(wanted_leg(snapshot, leg.symbol, hedge * leg.weight / weights) for leg in used)
     return Wanted(
         exposure=exposure.total,
         target_ratio=ratio.target_ratio,
@@ -101,7 +101,8 @@ def size(
     )
 
 
-def _wanted(snapshot: Snapshot, symbol: str, target_notional: Decimal) -> WantedLeg:
+def wanted_leg(snapshot: Snapshot, symbol: str, target_notional: Decimal) -> WantedLeg:
+    """The short position worth *target_notional* in one instrument, beside the one held."""
     instrument, mark = snapshot.instrument(symbol), snapshot.quote(symbol).mark_price
     exact = contracts_of(instrument, target_notional, mark)
     contracts = -to_lot(exact, instrument.lot)

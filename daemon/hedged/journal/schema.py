@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """The revision this program writes."""
 
 metadata = MetaData()
@@ -173,4 +173,13 @@ consent_use = Table(
     Column("tick_id", Text, nullable=False),
     Column("at", Text, nullable=False),
     UniqueConstraint("portfolio", "tick_id", name="one_consent_a_tick"),
+)
+
+arming = Table(
+    "arming",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("at", Text, nullable=False),
 )

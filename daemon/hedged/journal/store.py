@@ -15,6 +15,7 @@ from typing import IO, Self
 import msgspec
 from sqlalchemy import Connection, Engine, func, insert, select, union, update
 
+from hedged.core.arming import Terms
 from hedged.core.gate import Restriction, Usage
 from hedged.core.market import Side
 from hedged.core.plan import Step
@@ -34,6 +35,7 @@ from hedged.core.record import (
 )
 from hedged.errors import JournalBroken, JournalError
 from hedged.journal import schema, statements
+from hedged.journal.armings import add_arming, unarmed
 from hedged.journal.binding import bind, new_epoch, order_id
 from hedged.journal.chain import GENESIS, Row, hash_of
 from hedged.journal.database import guarded, lock_writer, opened, opened_in_memory
@@ -43,7 +45,11 @@ from hedged.journal.usage import usage_of
 
 
 class Journal:
-    """One journal, for one mode and one set of accounts. Open it with `open_for` or `open_to_read`."""
+    """
+    One journal, for one mode and one set of accounts. Open it with `open_for` or `open_to_read`.
+
+    With *terms* set, as they are live, nothing may be sent unless they are what was armed last.
+    """
 
     def __init__(
         self, path: Path, engine: Engine, clock: Callable[[], datetime], lock: IO[str] | None
@@ -52,6 +58,7 @@ class Journal:
         self.engine = engine
         self.clock = clock
         self.epoch: datetime | None = None
+        self.terms: Terms | None = None
         self._lock = lock
 
     @classmethod
@@ -316,7 +323,9 @@ class Journal:
         """
         table = schema.intent
         with guarded(self.path), self.engine.begin() as connection:
-            if uncovered(connection, client_order_id, max(signed_at, self.clock())):
+            if unarmed(connection, self.terms, signed_at) is not None or uncovered(
+                connection, client_order_id, max(signed_at, self.clock())
+            ):
                 return False
             done = connection.execute(
                 update(table)
@@ -411,15 +420,22 @@ class Journal:
             connection.execute(insert(schema.restriction), values)
 
     def restrictions(self, portfolio: str, now: datetime) -> tuple[Restriction, ...]:
-        """What restricts *portfolio* (or everything) at *now*."""
+        """What restricts *portfolio* (or everything) at *now*, be it only that it is not armed."""
         with guarded(self.path), self.engine.connect() as connection:
             found = connection.execute(statements.RESTRICTIONS, {"portfolio": portfolio})
             bodies = list(found.scalars())
+            missing = unarmed(connection, self.terms, now)
         try:
             standing = [msgspec.json.decode(body, type=Restriction) for body in bodies]
         except msgspec.MsgspecError as error:
             raise JournalBroken(f"a restriction in {self.path} was altered: {error}") from error
+        standing += [missing] if missing is not None else []
         return tuple(r for r in standing if r.until is None or r.until > now)
+
+    def arm(self, terms: Terms, now: datetime) -> str:
+        """Commit that a person has seen *terms* and lets orders be sent under them; their digest."""
+        with guarded(self.path), self.engine.begin() as connection:
+            return add_arming(connection, terms, now)
 
     def lift(self, scope: str, by: str, at: datetime | None = None) -> int:
         """

@@ -69,6 +69,7 @@ class Service:
         self._again = Again()
         settings = daemon.settings
         self.decisions = Decisions(settings.service.mode, settings.consent.remind_every)
+        self._alarms: dict[str, frozenset[str]] = {}
         self._leave = asyncio.Event()
         self._waking: asyncio.Task[object] | None = None
 
@@ -120,7 +121,7 @@ class Service:
                 return False
             kind = tick.kind
             self.watchdog.began(f"{kind} of {portfolio}")
-            structlog.contextvars.bind_contextvars(cycle_id=cycle_id(portfolio, tick))
+            structlog.contextvars.bind_contextvars(cycle_id=cycle_id(portfolio, tick), mode=shell.mode)
             record = await cycle.run(tick, shell)
             self._again.note(record, shell.clock())
             self._tell(record)
@@ -166,9 +167,18 @@ class Service:
             log.warning("plan_refused", reason=reason)
         self._tell_naked(record)
         self._tell_proposal(record)
+        self._tell_alarms(record)
         say = log.debug if record.quiet else log.info
         say("cycle_recorded", because=record.because, **self._head())
         self.on_record(record)
+
+    def _tell_alarms(self, record: CycleRecord) -> None:
+        """A guard is an alert at first sight; its figures may change from pass to pass."""
+        before = self._alarms.get(record.portfolio, frozenset())
+        for alarm in record.thought.alarms:
+            say = log.info if alarm.key in before else log.warning
+            say("guard", guard=alarm.guard, level=alarm.level, text=alarm.text)
+        self._alarms[record.portfolio] = frozenset(alarm.key for alarm in record.thought.alarms)
 
     def _tell_naked(self, record: CycleRecord) -> None:
         """A hedge that lost contracts is an alert at first sight, and again when it is whole."""

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hedged.core.rules import parse
 from hedged.settings.alerts import Alerts
+from hedged.settings.guards import GuardsSection
 from hedged.settings.kinds import AccountName, is_words
 from hedged.settings.sections import (
     Beta,
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     limits: LimitsSection = LimitsSection()
     orders: OrdersSection = OrdersSection()
     alerts: Alerts = Alerts()
+    guards: GuardsSection = GuardsSection()
     signal: Signal = Signal()
     hedge: Hedge | None = None
     rule: tuple[Rule, ...] = ()

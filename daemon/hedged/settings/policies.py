@@ -63,6 +63,7 @@ def policy_of(settings: Settings, portfolio: sections.Portfolio) -> Policy:
         consent=ConsentTerms(
             lives=settings.consent.lives, reprice_tolerance=settings.consent.reprice_tolerance
         ),
+        watch=settings.guards.value(),
     )
 
 

@@ -18,6 +18,7 @@ import structlog
 
 from hedged.core.market import (
     ZERO,
+    AccountMargin,
     Fill,
     Flow,
     FundingPayment,
@@ -158,6 +159,9 @@ class LiveVenue:
             unexplained=self.book.odd,
             misvalued=tuple(chain.from_iterable(look.misvalued for look in seen)),
             by_hand=self.portfolio.by_hand or not all(self._may_trade.values()),
+            margins=tuple(
+                _margin(account.name, look) for account, look in zip(self.hedges, seen, strict=True)
+            ),
         )
 
     async def series(
@@ -271,7 +275,12 @@ class LiveVenue:
         return _Seen(
             margin=seen.margin,
             positions=tuple(
-                replace(found.position, symbol=key(found.position.symbol))
+                replace(
+                    found.position,
+                    symbol=key(found.position.symbol),
+                    liquidation_price=found.liquidation_price,
+                    adl_rank=found.adl_rank,
+                )
                 for found in seen.positions
                 if found.position.symbol in listings
             ),
@@ -394,3 +403,14 @@ class LiveVenue:
             if account.name == name:
                 return account, symbol
         raise VenueUnavailable(f"{key}: there is no hedge account {name} any more; put it back")
+
+
+def _margin(account: str, look: _Seen) -> AccountMargin:
+    """A maintenance margin of nothing, while something is held, is a figure that is not told."""
+    held = any(one.contracts for one in look.positions)
+    told = look.margin.maintenance_margin
+    return AccountMargin(
+        account=account,
+        equity=look.margin.equity,
+        maintenance_margin=None if held and not told else told,
+    )

@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hedged.core.arming import terms_of
 from hedged.core.record import Policy
 from hedged.cycle import Shell
-from hedged.errors import SettingsError
+from hedged.errors import JournalBusy, SettingsError
 from hedged.history.keeper import Keeper
 from hedged.history.store import HistoryStore
 from hedged.journal.store import Journal
@@ -199,6 +200,8 @@ def _on_exchanges(
     with ExitStack() as opened:
         journal = opened.enter_context(_journal(settings, clock, until, read_only=read_only))
         refuse_orphans(policies, journal, meanings, clock())
+        if settings.service.mode == "live":
+            journal.terms = terms_of(policies.values(), armed_accounts(settings))
         may_send = not (read_only or on_paper) and released(settings)
         permit = journal.claim if may_send else None
         lines = Lines(settings.venue, settings.account, clock, permit)
@@ -227,6 +230,30 @@ def _on_exchanges(
         lines=lines,
         meanings=meanings,
     )
+
+
+def armed_accounts(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Venue and number of every account that orders are sent on, by its name."""
+    names = {name for portfolio in settings.portfolio for name in settings.hedge_accounts(portfolio)}
+    return {
+        name: (settings.account[name].venue or settings.venue.kind, settings.account[name].uid or "")
+        for name in sorted(names)
+    }
+
+
+def open_to_arm(settings: Settings) -> Journal:
+    """
+    The journal to write an arming into, also while the daemon runs; made where there is none.
+
+    Raises
+    ------
+    JournalError
+        When it can't be opened, or belongs to another mode or other accounts.
+    """
+    try:
+        return _journal(settings, wall_clock, None, read_only=False)
+    except JournalBusy:  # the daemon has it, and it is the daemon's own mode and accounts
+        return Journal.open_beside(journal_path(settings), wall_clock)
 
 
 def _policies(settings: Settings) -> dict[str, Policy]:

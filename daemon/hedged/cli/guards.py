@@ -1,0 +1,47 @@
+"""
+What the guards found, and the margin of each account, for `explain` and `status`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from rich.console import Console
+from rich.markup import escape
+
+from hedged.core.headroom import Headroom
+from hedged.core.watch import Alarm
+from hedged.core.wording import money, percent
+
+_COLOURS = {"tell": "yellow", "no increase": "bold yellow", "hold": "bold red"}
+
+
+def guards(out: Console, headrooms: tuple[Headroom, ...], alarms: tuple[Alarm, ...]) -> None:
+    """A line an account, a line an alarm."""
+    for one in headrooms:
+        out.print(f"[dim]{escape(headroom_line(one))}[/]")
+    for alarm in alarms:
+        out.print(alarm_line(alarm))
+
+
+def alarm_line(alarm: Alarm) -> str:
+    """An alarm, with what it means for the plan."""
+    does = "" if alarm.level == "tell" else f" ({alarm.level})"
+    return f"[{_COLOURS[alarm.level]}]{alarm.guard}{does}:[/] {escape(alarm.text)}"
+
+
+def headroom_line(one: Headroom) -> str:
+    """Margin ratio and rise to liquidation, now and with the wanted hedge."""
+    if one.missing or one.equity is None:
+        return f"Margin of {one.missing or one.account}"
+    now, after = _pair(one.distance_now, one.ratio_now), _pair(one.distance_after, one.ratio_after)
+    return f"Margin of {one.account}: equity {money(one.equity)}, {now}; with the wanted hedge {after}"
+
+
+def _pair(distance: Decimal | None, ratio: Decimal | None) -> str:
+    far = (
+        "no rise of less than tenfold liquidates"
+        if distance is None
+        else (f"a rise of {percent(distance)} liquidates")
+    )
+    return f"{far}, maintenance {'-' if ratio is None else percent(ratio)} of it"
