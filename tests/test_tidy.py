@@ -36,6 +36,7 @@ IMPURE_MODULES = {"os", "sys", "io", "time", "random", "secrets", "socket", "sub
 
 # Modules whose tests stand elsewhere, and where.
 TESTED_BY = {
+    "core/watch.py": "tests/core/test_guards_watch.py",
     "__init__.py": "imports only",
     "__main__.py": "tests/cli/test_cli.py runs it",
     "errors.py": "classes only",

@@ -338,7 +338,9 @@ def test_after_a_trip_that_leaves_reductions_they_go_on() -> None:
 # Ages.
 
 
-@pytest.mark.parametrize(("age", "cleared"), [(0, True), (30, True), (31, False), (-1, False)])
+@pytest.mark.parametrize(
+    ("age", "cleared"), [(0, True), (30, True), (31, False), (-3, True), (-4, False)]
+)
 def test_a_price_has_a_largest_age_and_none_is_from_the_future(age: int, cleared: bool) -> None:
     market = seen(quotes=(quote(at=MONDAY - age * SECOND), quote(ETH)))
 
@@ -346,7 +348,9 @@ def test_a_price_has_a_largest_age_and_none_is_from_the_future(age: int, cleared
     assert looked(step(ETH), market=market, price_age_s_max=d(30)).cleared
 
 
-@pytest.mark.parametrize(("age", "cleared"), [(0, True), (30, True), (31, False), (-1, False)])
+@pytest.mark.parametrize(
+    ("age", "cleared"), [(0, True), (30, True), (31, False), (-3, True), (-4, False)]
+)
 def test_the_price_of_a_holding_has_a_largest_age_too(age: int, cleared: bool) -> None:
     priced = replace(holding("SOL"), priced_at=MONDAY - age * SECOND)
     market = seen(holdings=(holding("BTC"), priced))

@@ -128,3 +128,17 @@ def test_a_clock_that_went_back_does_not_put_it_off(journal: Journal) -> None:
     due = after(journal, record(guard_tick(), "unknown"))
 
     assert due(NOW - timedelta(hours=1)) is not None
+
+
+def test_a_pass_that_could_not_be_made_is_tried_again_soon(journal: Journal) -> None:
+    again = Again()
+    again.note(record(guard_tick(), "unknown"), NOW)
+    first = again.due(journal, "main", NOW + SOON)
+    again.failed("main", NOW + SOON)
+    waits = again.wait_s(NOW + SOON)
+    second = again.due(journal, "main", NOW + 2 * SOON)
+    again.failed("other", NOW)
+
+    assert waits == SOON.total_seconds()
+    assert first == second
+    assert again.wait_s(NOW) is None

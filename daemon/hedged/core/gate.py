@@ -33,6 +33,8 @@ ORDERS_PER_TICK_CEILING = 8
 ORDERS_PER_HOUR_CEILING = 60
 ORDERS_PER_DAY_CEILING = 500
 REJECTS_IN_A_ROW_CEILING = 10
+CLOCK_S_MAX = Decimal(3)
+"""Prices are stamped by the exchange, whose clock may be a little ahead of ours."""
 NOTIONAL_PER_ORDER_CEILING = Decimal(10_000_000)
 NOTIONAL_PER_DAY_CEILING = Decimal(50_000_000)
 
@@ -271,7 +273,7 @@ def _ages(
 ) -> Iterator[str]:
     for step in steps:
         age = (around.now - snapshot.quote(step.symbol).at).total_seconds()
-        if not 0 <= age <= limits.price_age_s_max:
+        if not -CLOCK_S_MAX <= age <= limits.price_age_s_max:
             yield (
                 f"{step.symbol}: its price is {age:.0f} s old, "
                 f"limits.price_age_s_max is {limits.price_age_s_max}"
@@ -280,7 +282,7 @@ def _ages(
         if holding.priced_at is None:
             continue
         age = (around.now - holding.priced_at).total_seconds()
-        if not 0 <= age <= limits.price_age_s_max:
+        if not -CLOCK_S_MAX <= age <= limits.price_age_s_max:
             yield (
                 f"{holding.asset}: its price is {age:.0f} s old, "
                 f"limits.price_age_s_max is {limits.price_age_s_max}"

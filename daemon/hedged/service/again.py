@@ -7,7 +7,7 @@ Enters the record of a pass; leaves the tick of the next one, named after the pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hedged.core.record import CycleRecord, Tick
@@ -52,6 +52,12 @@ class Again:
             at=now if at_once else now + SOON,
             at_once=before.at_once + at_once,
         )
+
+    def failed(self, portfolio: str, now: datetime) -> None:
+        """A pass could not be made: what it should have looked at is still open."""
+        made = self._made.get(portfolio)
+        if made is not None:
+            self._next[portfolio] = replace(made, at=now + SOON)
 
     def due(self, journal: Journal, portfolio: str, now: datetime) -> Tick | None:
         """The tick of a pass that must come by *now*, if there is one."""

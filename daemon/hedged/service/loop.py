@@ -129,6 +129,7 @@ class Service:
                 self.failures.pop((portfolio, passed), None)
         except (VenueUnavailable, BadData) as error:
             self._count((portfolio, kind), error)
+            self._again.failed(portfolio, shell.clock())
         except JournalError as error:
             self._journal_failed(error)
         except Exception as error:  # noqa: BLE001 - the service's one catch-all: freeze, go on

@@ -174,11 +174,13 @@ def _legs_listed(settings: Settings) -> None:
 
 def _one_owner(settings: Settings) -> None:
     """Every position of a hedge instrument on an account is the hedge of one portfolio."""
-    owners: dict[tuple[str, str], str] = {}
+    owners: dict[tuple[object, str], str] = {}
     for portfolio in settings.portfolio:
         for leg in settings.hedge_of(portfolio).legs:
             account = leg.account or portfolio.account
-            place = (account, leg.symbol)
+            known = settings.account.get(account)
+            of = (known.venue or settings.venue.kind, known.uid) if known and known.uid else account
+            place = (of, leg.symbol)
             if place in owners:
                 raise ValueError(
                     f"portfolios {owners[place]} and {portfolio.name} both hedge with {leg.symbol} "
