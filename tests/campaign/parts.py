@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from campaign import approvals, unknown
 from campaign.results import Figures
+from simulation import campaign as simulation
 from survival import killing, torn
 
 
@@ -31,6 +32,9 @@ PARTS: dict[str, Part] = {
     ),
     "unknown": Part(
         "orders of unknown outcome through the resolver, tails to 300 s", 1_000_000, unknown.run
+    ),
+    "simulation": Part(
+        "days of passes every 15 minutes with faults drawn by the seed", 20_000, simulation.figures
     ),
     "kill": Part("accounts on which the real daemon is killed, 3 rounds each", 500, killing.run),
     "torn": Part("torn write-ahead logs of the journal", 2_000, torn.run),

@@ -77,6 +77,18 @@ def summed(rows: Iterable[Row]) -> Row:
     }
 
 
+def figures(seed0: int, count: int) -> dict[str, float]:
+    """A shard for `campaign.parts`."""
+    whole = summed(run(range(seed0, seed0 + count), 1))
+    return {
+        "violations": whole["violating_seeds"],
+        "passes": whole["passes"],
+        "orders": whole["counts"].get("orders", 0),
+        "faults": sum(whole["faults"].values()),
+        "held at the end": sum(whole["held_at_the_end"].values()),
+    }
+
+
 def told(row: Row) -> str:
     """A seed that violated an invariant, with what led to it."""
     if "crashed" in row:

@@ -238,7 +238,8 @@ def harmless(found: Snapshot, whole: Snapshot) -> bool:
     """
     Every figure is the undamaged one. Held back by a doubt it may differ; an index, a bid, an ask or a
     running rate that the venue may leave out may be unknown, never other; so may all margin steps of a
-    contract. A coin without a price holds the pass. Money whose kind or coin can't be read is left out:
+    contract, and a position's place in the queue of ADL and its liquidation price. A coin without a
+    price holds the pass. Money whose kind or coin can't be read is left out:
     it shows as unexplained.
     """
     if not set(found.flows + found.funding_payments) <= set(whole.flows + whole.funding_payments):
@@ -263,6 +264,16 @@ def harmless(found: Snapshot, whole: Snapshot) -> bool:
         was if now.tiers else replace(was, tiers=())
         for now, was in zip(found.instruments, whole.instruments, strict=True)
     )
+    if len(found.positions) != len(whole.positions):
+        return False
+    positions = tuple(
+        replace(
+            was,
+            adl_rank=was.adl_rank if now.adl_rank is not None else None,
+            liquidation_price=was.liquidation_price if now.liquidation_price is not None else None,
+        )
+        for now, was in zip(found.positions, whole.positions, strict=True)
+    )
     if len(found.holdings) != len(whole.holdings):
         return False
     holdings = tuple(
@@ -271,6 +282,7 @@ def harmless(found: Snapshot, whole: Snapshot) -> bool:
     )
     return found == replace(
         whole,
+        positions=positions,
         holdings=holdings,
         instruments=instruments,
         quotes=quotes,
