@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 from collections.abc import Callable, Iterator
@@ -41,6 +42,8 @@ LEAVE_S_MAX = 30.0
 FOREIGN = (("BTCUSDT", "buy", "0.1", "30000"), ("ETHUSDT", "sell", "1", "6000"))
 """Orders of another hand that rest in the book: symbol, side, quantity, price."""
 
+ONE_AT_A_TIME = threading.Lock()
+"""Worlds live in threads, and alembic makes a journal in one of them at a time only."""
 SETTINGS = """
 [service]
 mode = "live"
@@ -104,7 +107,7 @@ class World:
         """As ``run --arm --live`` does, without a process for it."""
         settings = load([self.settings], {}).settings
         policies = [policy_of(settings, portfolio) for portfolio in settings.portfolio]
-        with open_to_arm(settings) as journal:
+        with ONE_AT_A_TIME, open_to_arm(settings) as journal:
             journal.arm(terms_of(policies, armed_accounts(settings)), wall_clock())
 
     def review(self, cadence: str) -> None:
