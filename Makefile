@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test test-long lint bench lock clean
+.PHONY: help demo test test-long mutants lint bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show these lines
@@ -20,6 +20,9 @@ test: lint  ## lint, types, import contracts, and the whole test suite
 test-long: $(READY)  ## the long campaigns, or a shard of one (PART, SEED0, COUNT); see tests/README.md for the last figures
 	$(if $(PART),PYTHONPATH=tests $(BIN)/python -m campaign $(PART) \
 		$(if $(SEED0),--seed0 $(SEED0)) $(if $(COUNT),--count $(COUNT)),$(BIN)/pytest -q -m long --run-long)
+
+mutants: $(READY)  ## change one thing at a time in what decides and sends (MODULES), and count what the tests see
+	PYTHONPATH=tests $(BIN)/python -m mutation $(MODULES)
 
 lint: $(READY)  ## style, types and import contracts
 	$(BIN)/ruff format --check --quiet daemon tests
@@ -39,7 +42,7 @@ lock: $(READY)  ## resolve the dependencies anew, with hashes and without addres
 	$(COMPILE) --constraint requirements.lock --output-file deploy/requirements.lock
 
 clean:  ## remove what make has made
-	rm -rf $(VENV) hedged-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .mutants hedged-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hedged needs Python 3.11 or newer; say for example: make PYTHON=python3.12 demo")'

@@ -5,19 +5,23 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from builders import BTC, ETH, d, policy, review_tick
+from builders import BTC, ETH, MONDAY, d, inputs, policy, review_tick, snapshot
 from fakes import FakeClock, FakeVenue
 from hedged.core.gate import Approved
+from hedged.core.market import OpenOrder
 from hedged.core.plan import Step
 from hedged.core.record import Outcome
+from hedged.core.resolution import Absence
+from hedged.core.stops import stop
 from hedged.errors import JournalError, VenueUnavailable
-from hedged.execute import Resolver, execute
+from hedged.execute import Resolver, execute, take_back
 from hedged.journal.store import Journal
 from hedged.venue.protocol import Order
 
@@ -36,6 +40,22 @@ class Watching(FakeVenue):
         self.seen = connection.execute(query).fetchall()
         connection.close()
         return await super().send(order)
+
+
+class Asked(FakeVenue):
+    """Writes down what it is asked of an order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[Any, ...]] = []
+
+    async def seek(self, client_order_id: str, symbol: str, since: datetime) -> Outcome | Absence:
+        self.asked.append(("seek", client_order_id, symbol, since))
+        return await super().seek(client_order_id, symbol, since)
+
+    async def cancel(self, client_order_id: str, symbol: str) -> None:
+        self.asked.append(("cancel", client_order_id, symbol))
+        await super().cancel(client_order_id, symbol)
 
 
 def step(symbol: str = BTC, contracts: int = 2, *, post_only: bool = False) -> Step:
@@ -89,6 +109,16 @@ async def test_steps_are_sent_in_order_each_under_its_intents_id(journal: Journa
     assert journal.unresolved("main") == []
 
 
+async def test_an_order_is_the_step_as_it_was_approved(journal: Journal) -> None:
+    venue = FakeVenue()
+    steps = step(BTC), step(ETH, post_only=True), replace(step(BTC), side="buy", reduce_only=True)
+    await run(venue, journal, *steps)
+
+    for order, approved in zip(venue.orders, steps, strict=True):
+        shared = {key: getattr(approved, key) for key in Order.__slots__ if key != "client_order_id"}
+        assert order == Order(client_order_id=order.client_order_id, **shared)
+
+
 async def test_nothing_approved_sends_nothing_and_intends_nothing(journal: Journal) -> None:
     venue = FakeVenue()
 
@@ -115,7 +145,7 @@ async def test_an_unknown_outcome_stops_the_rest_and_leaves_its_intent_open(
     venue.answers = [answer]
     outcomes = await run(venue, journal, step(BTC), step(ETH))
 
-    assert [o.status for o in outcomes] == ["unknown"]
+    assert [(o.status, o.reason) for o in outcomes] == [("unknown", "no answer")]
     assert len(venue.orders) == 1
     assert [i.step.symbol for i in journal.unresolved("main")] == [BTC]
 
@@ -128,6 +158,25 @@ async def test_an_error_nobody_expects_leaves_its_intent_open(journal: Journal) 
     with pytest.raises(TypeError):
         await run(Odd(), journal, step(BTC), step(ETH))
     assert [i.step.symbol for i in journal.unresolved("main")] == [BTC]
+
+
+async def test_what_restricts_the_portfolio_now_is_looked_at_before_each_order(
+    journal: Journal,
+) -> None:
+    class Stopping(FakeVenue):
+        async def send(self, order: Order) -> Outcome:
+            until = journal.clock() + timedelta(hours=1)
+            journal.restrict(replace(stop("pause", "main", "", MONDAY), until=until))
+            return await super().send(order)
+
+    over = replace(stop("halt", "main", "", MONDAY), until=journal.clock())
+    for other in (stop("halt", "other", "", MONDAY), over):
+        journal.restrict(other)
+    venue, closing = Stopping(), replace(step(BTC), side="buy", reduce_only=True)
+    await run(venue, journal, step(BTC), step(ETH), closing)
+
+    assert [(order.symbol, order.side) for order in venue.orders] == [(BTC, "sell"), (BTC, "buy")]
+    assert len(journal.intents("main")) == 2
 
 
 async def test_an_intent_that_can_not_be_written_sends_nothing(journal: Journal) -> None:
@@ -155,6 +204,28 @@ async def test_an_outcome_that_can_not_be_written_sends_nothing_more(journal: Jo
         await run(venue, journal, step(BTC), step(ETH))
     assert [order.symbol for order in venue.orders] == [BTC]
     assert [i.step.symbol for i in journal.unresolved("main")] == [BTC]
+
+
+async def test_the_log_tells_of_every_order_and_louder_of_one_that_did_not_fill(
+    journal: Journal,
+) -> None:
+    venue = FakeVenue()
+    venue.answers = ["refuse", "fill", "rest"]
+    with capture_logs() as told:
+        await run(venue, journal, step(BTC), step(ETH), step(BTC, post_only=True))
+    ids = [order.client_order_id for order in venue.orders]
+    shared = {"event": "order", "side": "sell", "contracts": "2"}
+
+    assert told == [
+        shared
+        | {"log_level": level, "intent": n, "client_order_id": ids[n - 1], "symbol": symbol}
+        | {"status": status, "filled": filled, "reason": reason}
+        for n, level, symbol, status, filled, reason in (
+            (1, "warning", BTC, "refused", "0", "the venue said no"),
+            (2, "info", ETH, "filled", "2", ""),
+            (3, "info", BTC, "resting", "0", ""),
+        )
+    ]
 
 
 # Resolving.
@@ -214,6 +285,43 @@ async def test_an_order_that_is_absent_twice_after_the_quarantine_never_landed(l
     outcome = live.intents("main")[0].outcome
     assert outcome is not None
     assert (outcome.status, outcome.filled) == ("refused", 0)
+    assert outcome.reason == "it never landed: absent twice, long after it was sent"
+
+
+async def test_looks_for_one_order_are_no_proof_for_another(live: Journal) -> None:
+    venue, resolver = await lost(live), Resolver()
+    venue.answers = ["time out"]
+    await run(venue, live, step(ETH))
+    venue.landed.clear()
+    venue.sought_at += timedelta(hours=1)
+
+    assert len(await resolver.resolve(venue, live, "main")) == 2
+    assert await resolver.resolve(venue, live, "main") == ()
+
+
+async def test_an_order_is_sought_in_its_contract_and_from_the_instant_it_was_signed_at(
+    live: Journal,
+) -> None:
+    venue, signed_at = Asked(), MONDAY + timedelta(seconds=3)
+    venue.permit, venue.sought_at, venue.answers = live.claim, signed_at, ["rest"]
+    await run(venue, live, step(ETH, post_only=True))
+    await Resolver().resolve(venue, live, "main")
+    id_ = venue.orders[0].client_order_id
+    look = ("seek", id_, ETH, signed_at)
+
+    assert venue.asked == [look, ("cancel", id_, ETH), look]
+
+
+async def test_an_order_that_nobody_signed_is_sought_from_when_it_was_intended(
+    journal: Journal,
+) -> None:
+    venue = Asked()
+    venue.answers = ["rest"]
+    await run(venue, journal, step(BTC, post_only=True))
+    await Resolver().resolve(venue, journal, "main")
+    (intent,) = journal.intents("main")
+
+    assert {asked[3] for asked in venue.asked if asked[0] == "seek"} == {intent.opened_at}
 
 
 async def test_a_restart_looks_twice_again(live: Journal) -> None:
@@ -255,7 +363,7 @@ async def test_absence_is_proof_only_where_the_venue_says_so(journal: Journal) -
     outcome = journal.intents("main")[0].outcome
     assert outcome is not None
     assert (outcome.status, outcome.filled) == ("refused", 0)
-    assert "never reached" in outcome.reason
+    assert outcome.reason == "it never reached the venue"
 
 
 async def test_a_lookup_that_fails_resolves_nothing(journal: Journal) -> None:
@@ -318,7 +426,7 @@ async def test_a_cancel_that_takes_its_time_leaves_the_intent_open(journal: Jour
     before = [await Resolver().resolve(venue, journal, "main") for _ in range(2)]
 
     assert [len(why) for why in before] == [1, 1]
-    assert "it was taken back, and may still rest" in before[0][0]
+    assert before[0][0].endswith("): it was taken back, and may still rest")
     assert await Resolver().resolve(venue, journal, "main") == ()
     assert journal.intents("main")[0].outcome == venue.landed[venue.orders[0].client_order_id]
 
@@ -358,3 +466,18 @@ async def test_what_is_no_end_is_never_written_as_one(journal: Journal, status: 
     with pytest.raises(AssertionError, match="no end"):
         journal.resolve_intent(intent, replace(outcome, status=status))
     assert len(journal.unresolved("main")) == 1
+
+
+async def test_only_strays_of_ours_are_taken_back_each_in_its_own_contract() -> None:
+    venue = Asked()
+    resting = [
+        OpenOrder(
+            symbol=symbol, side="sell", contracts=d(1), limit_price=d(101), client_order_id=id_,
+            reduce_only=False,
+        )
+        for symbol, id_ in ((BTC, "by-hand"), (ETH, "hdgstray"), (BTC, "hdgknown"))
+    ]  # fmt: skip
+    seen = inputs(snapshot=snapshot(open_orders=tuple(resting)), strays=("hdgstray",))
+    await take_back(seen, venue)
+
+    assert venue.asked == [("cancel", "hdgstray", ETH)]

@@ -68,7 +68,6 @@ TESTED_BY = {
     "venue/accounts.py": "tests/venue/test_live.py",
     "venue/asking.py": "tests/venue/test_protected.py",
     "venue/binance/*": "tests/venue/test_binance.py and tests/venue/test_conformance.py",
-    "venue/book.py": "tests/venue/test_live.py",
     "venue/dialect.py": "protocols only",
     "venue/due.py": "tests/venue/test_replay.py",
     "venue/doubts.py": "tests/venue/test_live.py and tests/venue/test_conformance.py",

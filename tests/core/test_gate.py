@@ -225,6 +225,25 @@ def test_orders_of_an_hour_and_a_day_trip_and_only_those_since_a_lift_count(
     assert other.cleared
 
 
+def test_a_trip_says_what_was_counted_and_what_the_limit_is() -> None:
+    usage = Usage(
+        notional_today=d(900),
+        orders={},
+        orders_hour={BTC: 12},
+        orders_today={BTC: 60},
+        refused_in_a_row=3,
+    )
+    reviewed = looked(step(), at=around(usage=usage), day_notional_max=d(950))
+
+    assert [(trip.allows, trip.reason) for trip in reviewed.trips] == [
+        ("nothing", f"{BTC}: 12 orders in the last hour, limits.orders_per_hour_max is 12"),
+        ("nothing", f"{BTC}: 60 orders today, limits.orders_per_day_max is 60"),
+        ("nothing", "3 orders refused in a row, limits.rejects_in_a_row_max is 3"),
+        ("reductions", "1,000.00 today would be above limits.day_notional_max of 950.00"),
+    ]
+    assert reviewed.reasons == tuple(trip.reason for trip in reviewed.trips)
+
+
 @settings(deadline=None, derandomize=True, max_examples=100)
 @given(st.integers(0, 30), st.integers(1, 100))
 def test_refusals_in_a_row_trip_before_the_next_order(refused: int, most: int) -> None:
@@ -414,6 +433,26 @@ def test_two_of_mark_index_and_mid_must_agree(prices: dict[str, Any], cleared: b
     assert looked(step(), market=market, price_gap_max=d("0.02")).cleared is cleared
 
 
+def test_prices_just_so_far_apart_agree_and_those_that_do_not_are_told() -> None:
+    bare: dict[str, Any] = {"bid_price": None, "ask_price": None}
+    just = seen(quotes=(quote(mark=102, index_price=d(100), **bare),))
+    apart = seen(quotes=(quote(index_price=d(150), bid_price=d(120), ask_price=d(122)),))
+
+    assert looked(step(), market=just, price_gap_max=d("0.02")).cleared
+    assert looked(step(), market=apart).reasons == (
+        f"{BTC}: no two of mark, index and mid agree (100.00, 150.00, 121.00)",
+    )
+
+
+def test_a_leg_that_passes_a_check_lets_no_other_pass_it() -> None:
+    jumped = looked(step(), buy(ETH), at=around(marks_before={ETH: d(10)}))
+    small = seen(instruments=(contract(), contract(ETH, contracts_min=d(2))), positions=(position(-1),))
+
+    assert [reason.partition(":")[0] for reason in jumped.reasons] == [ETH.partition(":")[0]]
+    assert not jumped.cleared
+    assert not looked(buy(), step(ETH), market=small).cleared
+
+
 # Lots, minimums and reductions.
 
 
@@ -455,7 +494,10 @@ def test_a_buy_only_ever_closes_a_short(change: dict[str, Any], cleared: bool) -
 
 
 def test_a_buy_with_nothing_held_is_refused() -> None:
-    assert not looked(buy(), market=seen(positions=())).cleared
+    flat = seen(positions=())
+
+    assert not looked(buy(), market=flat).cleared
+    assert not looked(buy(contracts=d(0)), market=flat).cleared
 
 
 # The whole.

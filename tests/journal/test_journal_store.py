@@ -39,6 +39,7 @@ from hedged.cycle import deliberate
 from hedged.errors import JournalBroken, JournalBusy, JournalError, JournalForeign
 from hedged.journal.binding import order_id
 from hedged.journal.chain import GENESIS, verify
+from hedged.journal.intents import used
 from hedged.journal.store import Journal
 
 DAY = timedelta(days=1)
@@ -469,6 +470,50 @@ def test_an_intent_is_unresolved_until_its_first_outcome_which_stands(journal: J
     assert journal.intents("main") == [replace(intent, outcome=filled)]
 
 
+def test_an_id_is_that_of_its_row_under_this_writers_epoch(journal: Journal) -> None:
+    made = [journal.open_intent(policy(), review_tick(), SELL) for _ in range(2)]
+
+    assert journal.epoch is not None
+    assert [one.id for one in made] == [1, 2]
+    assert [one.client_order_id for one in made] == [
+        order_id(policy().account, journal.epoch, row) for row in (1, 2)
+    ]
+
+
+def test_an_order_has_used_up_what_it_filled_and_all_of_it_while_nobody_knows() -> None:
+    ended = replace(outcome_of("hdg1"), contracts=d(4), filled=d(3), status="partial")
+
+    assert used({"notional": "200", "outcome": None}) == 200
+    assert used({"notional": "200", "outcome": encode(ended)}) == 150
+
+
+def test_when_an_intent_ended_is_kept(journal: Journal, clock: FakeClock) -> None:
+    intent = journal.open_intent(policy(), review_tick(), SELL)
+    clock.step(hours=2)
+    journal.resolve_intent(intent, outcome_of(intent.client_order_id))
+    with sqlite3.connect(journal.path) as connection:
+        kept = connection.execute("SELECT opened_at, resolved_at FROM intent").fetchall()
+    connection.close()
+
+    assert kept == [(intent.opened_at.isoformat(), (intent.opened_at + timedelta(hours=2)).isoformat())]
+
+
+def test_an_order_that_can_not_be_written_down_names_the_journal(live: Journal) -> None:
+    intent = live.open_intent(policy(), review_tick(), SELL)
+    with live.engine.begin() as connection:
+        for kind in ("UPDATE", "INSERT"):
+            refused = f"CREATE TRIGGER no_{kind} BEFORE {kind} ON intent"
+            connection.execute(text(f"{refused} BEGIN SELECT RAISE(ABORT, 'out of order'); END"))
+
+    for write in (
+        lambda: live.claim(intent.client_order_id, MONDAY),
+        lambda: live.resolve_intent(intent, outcome_of(intent.client_order_id)),
+        lambda: live.open_intent(policy(), review_tick(), SELL),
+    ):
+        with pytest.raises(JournalError, match=f"{live.path}: out of order"):
+            write()
+
+
 def test_an_intent_that_was_never_resolved_outlives_the_process(tmp_path: Path) -> None:
     journal = opened(tmp_path)
     intent = journal.open_intent(policy(), review_tick(), SELL)
@@ -510,6 +555,14 @@ def test_what_has_no_intent_or_has_ended_is_not_claimed(live: Journal) -> None:
 
     assert not live.claim(intent.client_order_id, MONDAY)
     assert not live.claim("hdgnever", MONDAY)
+
+
+def test_one_claim_is_of_one_order(live: Journal) -> None:
+    first, second = (live.open_intent(policy(), review_tick(), SELL) for _ in range(2))
+
+    assert not live.claim("hdgnever", MONDAY)
+    assert live.claim(first.client_order_id, MONDAY)
+    assert live.unresolved("main") == [replace(first, sent_at=MONDAY), second]
 
 
 def test_on_paper_nothing_is_claimed(journal: Journal) -> None:

@@ -62,6 +62,20 @@ def test_more_fills_than_the_outcome_knew_of_count_and_nothing_is_owed() -> None
     assert (made.expected(BTC), made.owed(BTC)) == (-5, 0)
 
 
+def test_less_than_a_contract_is_owed_too_and_an_order_that_filled_nothing_owes_nothing() -> None:
+    assert tally(pinned(), outcome("0.5")).owed(BTC) == d("-0.5")
+    assert tally(pinned(), outcome(0)).owed(BTC) == 0
+    assert tally(pinned(), fill(contracts=d(2)), outcome(0)).owed(BTC) == 0
+
+
+def test_what_is_owed_is_among_what_the_fills_make_of_a_position() -> None:
+    adopted = Contract(symbol=BTC, contract_multiplier=d(1), held=d(-9), adopted=True)
+    made = tally(pinned(-1), adopted, outcome(3))
+
+    assert (made.expected(BTC), made.by_fills(BTC)) == (-12, -4)
+    assert made.by_fills(ETH) is None
+
+
 def test_fills_of_another_order_settle_nothing() -> None:
     made = tally(pinned(), outcome(3), fill(contracts=d(3), client_order_id="by-hand"))
 
