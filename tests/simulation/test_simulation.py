@@ -27,9 +27,9 @@ from simulation.campaign import summed, told
 from simulation.faults import AWAITED, CATALOGUE, Swarm
 from simulation.run import QUIET_S, simulate
 
-SEEDS = 300
+SEEDS = 120
 LONG = 20_000
-PAIRS = 30
+PAIRS = 12
 JOBS = 2
 ROOT = Path(__file__).parent.parent.parent
 
