@@ -26,9 +26,14 @@ from builders import (
     rule,
     snapshot,
 )
-from hedged.approval import consent
 from hedged.core.exposure import ExposurePolicy
-from hedged.core.gate import NOTIONAL_PER_DAY_CEILING, NOTIONAL_PER_ORDER_CEILING, Limits, settle
+from hedged.core.gate import (
+    NOTIONAL_PER_DAY_CEILING,
+    NOTIONAL_PER_ORDER_CEILING,
+    Consent,
+    Limits,
+    settle,
+)
 from hedged.core.guard import Band
 from hedged.core.market import Holding, Instrument, Position, Quote, Snapshot, notional
 from hedged.core.plan import Step
@@ -152,7 +157,7 @@ def filled(step: Step, contracts: Decimal | None = None) -> Outcome:
 
 def sent(thought: Thought) -> tuple[Step, ...]:
     """What is really sent: through the gate, with paper's consent."""
-    return settle(thought.review, consent(thought.review, "paper")).steps
+    return settle(thought.review, Consent(granted=thought.review.cleared, by="paper")).steps
 
 
 def traded(before: Snapshot, outcomes: tuple[Outcome, ...], minutes: int = 5) -> Snapshot:
