@@ -48,8 +48,11 @@ def account(folder: Path, venue: str, key: str, secret: str) -> Iterator[World]:
         yield lived
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=range(6))
-@pytest.mark.parametrize("venue", VENUES)
+EACH_ONCE = [(VENUES[place % 2], pair) for place, pair in enumerate(PAIRS)]
+"""Every canary on one of the exchanges: each run waits for what it is told to wait for."""
+
+
+@pytest.mark.parametrize(("venue", "pair"), EACH_ONCE, ids=range(6))
 def test_no_secret_of_an_account_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, venue: str, pair: tuple[str, str]
 ) -> None:
