@@ -17,7 +17,7 @@ from exchange.clocks import Running, Stopped
 from exchange.faults import fault
 from exchange.state import Earn, Order, Ticket
 from exchange.tape import Bar
-from exchange.venue import Venue
+from exchange.venue import Meter, Venue
 from exchange.wire import from_millis, millis, plain
 
 Asked = dict[str, Any]
@@ -165,6 +165,11 @@ class Control:
     def do_limits(self, asked: Asked) -> object:
         """enforced: whether rate limits refuse."""
         self._venue.limits = bool(asked["enforced"])
+        return {}
+
+    def do_forget_used(self, asked: Asked) -> object:
+        """What was asked so far no longer counts against the limits, as after some quiet minutes."""
+        self._venue.meter = Meter()
         return {}
 
     def do_requests(self, asked: Asked) -> object:

@@ -131,6 +131,24 @@ async def test_a_process_trades_and_is_told(name: str) -> None:
         assert "error" in await tell("nonsense")
 
 
+async def test_what_was_asked_is_forgotten_when_told() -> None:
+    async with (
+        process("binance") as url,
+        aiohttp.ClientSession(f"{url}/_control/") as control,
+        trader("binance", url) as exchange,
+    ):
+
+        async def used() -> int:
+            await exchange.fetch_positions()
+            return int(exchange.last_response_headers["X-MBX-USED-WEIGHT-1M"])
+
+        first = await used()
+        async with control.post("forget_used", json={}):
+            second = await used()
+
+    assert second < first
+
+
 @asynccontextmanager
 async def trader(name: str, url: str) -> AsyncIterator[Any]:
     session = Redirect(url)

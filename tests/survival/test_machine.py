@@ -41,6 +41,7 @@ class Case:
 
     def __init__(self, folder: Path, exchange: Running) -> None:
         exchange.control("clear_faults")
+        exchange.control("forget_used")  # one case a second is not how a daemon is started
         self.lived = World(folder, exchange)
         self.start = self.lived.position()
         self.target = self.lived.hold((abs(self.start) % 2 + Decimal("0.6")) * 2)

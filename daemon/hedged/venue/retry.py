@@ -97,11 +97,12 @@ class PatientSource:
 async def patiently(
     read: Callable[[], Awaitable[T]],
     sleep: Callable[[float], Awaitable[None]],
-    attempts_max: int = ATTEMPTS_MAX,
+    attempts_max: int | None = None,
     wait_s_max: float = WAIT_S_MAX,
 ) -> T:
     """
-    What *read* comes to, tried again on `VenueUnavailable` after 1, 2, 4 and more seconds of *sleep*.
+    What *read* comes to, tried again on `VenueUnavailable` after 1, 2, 4 and more seconds of *sleep*;
+    `ATTEMPTS_MAX` times, unless told otherwise.
 
     Raises
     ------
@@ -110,7 +111,7 @@ async def patiently(
     """
     retrying = AsyncRetrying(
         sleep=sleep,
-        stop=stop_after_attempt(attempts_max),
+        stop=stop_after_attempt(attempts_max or ATTEMPTS_MAX),
         wait=wait_exponential(multiplier=1, max=wait_s_max),
         retry=retry_if_exception_type(VenueUnavailable),
         before_sleep=_say,
