@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from campaign import approvals, unknown
 from campaign.results import Figures
 from simulation import campaign as simulation
+from simulation import sameness
 from survival import killing, torn
 
 
@@ -36,6 +37,7 @@ PARTS: dict[str, Part] = {
     "simulation": Part(
         "days of passes every 15 minutes with faults drawn by the seed", 20_000, simulation.figures
     ),
+    "same": Part("days run in two processes, each event the same in both", 1_000, sameness.run),
     "kill": Part("accounts on which the real daemon is killed, 3 rounds each", 500, killing.run),
     "torn": Part("torn write-ahead logs of the journal", 2_000, torn.run),
 }

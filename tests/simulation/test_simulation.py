@@ -6,14 +6,9 @@ CI runs `SEEDS` days; `python -m simulation` runs as many as one wants (see `sim
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,32 +21,17 @@ from simulation import dialect
 from simulation.campaign import summed, told
 from simulation.faults import AWAITED, CATALOGUE, Swarm
 from simulation.run import QUIET_S, simulate
+from simulation.sameness import HERE, THERE, rows_of, traces
 
 SEEDS = 120
-LONG = 20_000
 PAIRS = 12
 JOBS = 2
-ROOT = Path(__file__).parent.parent.parent
-
-
-def campaign(seeds: str, jobs: int = JOBS, **environ: str) -> list[dict[str, Any]]:
-    """The rows of a campaign in processes of its own."""
-    path = os.pathsep.join(map(str, (ROOT / "daemon", ROOT / "tests")))
-    ran = subprocess.run(
-        [sys.executable, "-m", "simulation", "--seeds", seeds, "--jobs", str(jobs), "--rows"],
-        env={**os.environ, "PYTHONPATH": path, **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode in (0, 1), ran.stderr[-3000:]
-    return [json.loads(line) for line in ran.stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")
 def days() -> list[dict[str, Any]]:
     """The campaign of CI."""
-    return campaign(f"0:{SEEDS}", PYTHONHASHSEED="1", TZ="America/New_York")
+    return rows_of(f"0:{SEEDS}", JOBS, HERE)
 
 
 def test_days_of_faults_violate_no_invariant(days: list[dict[str, Any]]) -> None:
@@ -77,19 +57,10 @@ def test_the_days_are_full_of_faults(days: list[dict[str, Any]]) -> None:
 
 
 def test_the_same_seed_is_the_same_day_in_any_process(days: list[dict[str, Any]]) -> None:
-    again = campaign(f"0:{PAIRS}", PYTHONHASHSEED="77", TZ="Asia/Kolkata")
-    first = {row["seed"]: row["trace_hash"] for row in days}
+    again = rows_of(f"0:{PAIRS}", JOBS, THERE)
 
     assert len(again) == PAIRS
-    assert {row["seed"]: row["trace_hash"] for row in again}.items() <= first.items()
-
-
-@pytest.mark.long
-def test_many_more_days() -> None:
-    first = int(os.environ.get("SEED0", str(SEEDS)))
-    whole = summed(campaign(f"{first}:{first + int(os.environ.get('SEEDS', LONG))}"))
-
-    assert [told(row) for row in whole["bad"]] == []
+    assert traces(again).items() <= traces(days).items()
 
 
 # ---- the checker sees what it is for: bugs put back on purpose, each of an incident
