@@ -19,7 +19,8 @@ from hedged import cycle
 from hedged.core.consent import Decision, Proposal, Standing, Verdict
 from hedged.core.gate import Limits
 from hedged.core.market import ZERO, Snapshot
-from hedged.core.record import CycleRecord, Mode, Outcome, Policy, Tick
+from hedged.core.policy import Policy
+from hedged.core.record import CycleRecord, Mode, Outcome, Tick
 from hedged.history.keeper import Measured
 from hedged.journal.approvals import Approvals
 from hedged.journal.store import Journal

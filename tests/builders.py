@@ -20,7 +20,8 @@ from hedged.core.market import Fill, Holding, Instrument, Margin, Position, Quot
 from hedged.core.metrics import History, MetricRow, Signal
 from hedged.core.metrics.history import SCHEMAS
 from hedged.core.metrics.vocabulary import AthSeed
-from hedged.core.record import Inputs, Memory, Policy, Tick
+from hedged.core.policy import Policy
+from hedged.core.record import Inputs, Memory, Tick
 from hedged.core.rules import Action, Rule, Verb
 from hedged.core.sizing import HedgeLeg
 from hedged.core.target import RatioPolicy

@@ -13,7 +13,7 @@ import polars as pl
 from builders import BTC
 from hedged.core.metrics import History, MetricRow, measure, row_at
 from hedged.core.metrics.history import SCHEMAS
-from hedged.core.record import Policy
+from hedged.core.policy import Policy
 from hedged.core.rules import evaluate, parse
 from hedged.core.target import Judgement, decide, first_memory
 from hedged.history.store import HistoryStore

@@ -17,8 +17,9 @@ from structlog.testing import capture_logs
 from approving import Killed, Rig, Template
 from builders import BTC, d, guard_tick, policy, rule
 from hedged import approval, cycle
+from hedged.core.encoding import digest, encode
 from hedged.core.market import OpenOrder
-from hedged.core.record import Mode, digest, encode
+from hedged.core.record import Mode
 from hedged.core.target import RatioPolicy
 from hedged.errors import ConsentRefused, JournalError
 from hedged.journal.approvals import Approvals

@@ -14,9 +14,10 @@ from structlog.testing import capture_logs
 from builders import BTC, MONDAY, bars, d, policy, position, quote, snapshot
 from fakes import FakeClock, FakeVenue
 from hedged import cycle
+from hedged.core.encoding import encode
 from hedged.core.gate import BREAKER, Limits
 from hedged.core.market import ZERO, Fill, Snapshot
-from hedged.core.record import CycleRecord, Mode, Outcome, Tick, encode
+from hedged.core.record import CycleRecord, Mode, Outcome, Tick
 from hedged.core.target import RatioPolicy
 from hedged.errors import JournalBusy, VenueRefused
 from hedged.history.keeper import Keeper

@@ -33,9 +33,11 @@ from builders import (
 )
 from fakes import FakeClock, FakeVenue
 from hedged import cycle
+from hedged.core.encoding import encode
 from hedged.core.gate import Limits
 from hedged.core.market import Fill, OpenOrder, Position, Snapshot
-from hedged.core.record import CycleRecord, Mode, Policy, encode
+from hedged.core.policy import Policy
+from hedged.core.record import CycleRecord, Mode
 from hedged.core.sizing import HedgeLeg
 from hedged.core.target import RatioPolicy
 from hedged.errors import BadData, VenueUnavailable

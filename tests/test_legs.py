@@ -18,8 +18,9 @@ from exchange.opening import binance_venue, bybit_venue
 from exchange.server import Server
 from exchange.venue import KEY, SECRET, Key, Venue
 from hedged import cycle, wiring
+from hedged.core.encoding import encode
 from hedged.core.plan import Step
-from hedged.core.record import CycleRecord, Outcome, Tick, encode
+from hedged.core.record import CycleRecord, Outcome, Tick
 from hedged.errors import SettingsError, VenueUnavailable
 from hedged.settings.load import load
 from hedged.settings.model import Settings

@@ -26,6 +26,7 @@ from builders import (
     rule,
     snapshot,
 )
+from hedged.core.encoding import encode
 from hedged.core.exposure import ExposurePolicy
 from hedged.core.gate import (
     NOTIONAL_PER_DAY_CEILING,
@@ -37,16 +38,8 @@ from hedged.core.gate import (
 from hedged.core.guard import Band
 from hedged.core.market import Holding, Instrument, Position, Quote, Snapshot, notional
 from hedged.core.plan import Step
-from hedged.core.record import (
-    Inputs,
-    Memory,
-    Outcome,
-    Policy,
-    Thought,
-    decode_policy,
-    encode,
-    remember,
-)
+from hedged.core.policy import Policy, decode_policy
+from hedged.core.record import Inputs, Memory, Outcome, Thought, remember
 from hedged.core.sizing import HedgeLeg
 from hedged.core.target import RatioMemory, RatioPolicy
 from hedged.cycle import deliberate

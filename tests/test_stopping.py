@@ -15,7 +15,8 @@ from builders import BTC, ETH, MONDAY, contract, d, guard_tick, policy, quote, r
 from fakes import FakeClock, FakeVenue
 from hedged import cycle
 from hedged.core.market import AccountMargin, Position, Snapshot
-from hedged.core.record import CycleRecord, Outcome, Policy
+from hedged.core.policy import Policy
+from hedged.core.record import CycleRecord, Outcome
 from hedged.core.sizing import HedgeLeg
 from hedged.core.stops import StopLevel, stop
 from hedged.core.target import RatioPolicy

@@ -1,4 +1,4 @@
-"""Records of passes for tests: decided by the real core, one for every kind of alert."""
+"""Records of passes for tests, one for every kind of alert, decided by the real core; and an ear."""
 
 from __future__ import annotations
 
@@ -21,16 +21,20 @@ from builders import (
     snapshot,
 )
 from hedged.core.account import Attribution
-from hedged.core.alerts import Kind
+from hedged.core.alerts import KINDS, Alert, Kind, Open, Told, due
 from hedged.core.beta import BetaEstimate, Betas
 from hedged.core.consent import Bound, Proposal
 from hedged.core.gate import Restriction
 from hedged.core.market import Fill, Snapshot
-from hedged.core.record import CycleRecord, Memory, Outcome, Policy, Thought, record_of
+from hedged.core.policy import Policy
+from hedged.core.record import CycleRecord, Memory, Outcome, Thought, record_of
 from hedged.core.target import RatioMemory
+from hedged.core.telling import from_record
 from hedged.core.watch import Alarm
 from hedged.cycle import deliberate
 
+REPEAT = timedelta(hours=6)
+OF_RECORDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "skipped")
 ALARM = Alarm(guard="ADL", level="tell", text="BTC has ADL rank 4 (told from 4)")
 PAUSE = Restriction(scope="main", allows="reductions", reason="holidays", by="a person", at=MONDAY)
 
@@ -145,3 +149,23 @@ def telling(kind: Kind, at: datetime = MONDAY, *, guard: bool = False) -> CycleR
         "unexplained": {"thought": {"attribution": Attribution(unexplained=d("-12.5"))}},
     }
     return passed(at, guard=guard, **changed[kind])
+
+
+class Ear:
+    """Hears what a queue would be handed, one look after another."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, Open] = {}
+
+    def hears(self, told: Told) -> list[Alert]:
+        found = due(told, self.open, REPEAT)
+        self.open = {one.alert.key: one for one in found.open}
+        return list(found.alerts)
+
+    def titles(self, record: CycleRecord) -> list[str]:
+        return [alert.title for alert in self.hears(from_record(record))]
+
+
+def only(record: CycleRecord) -> Alert:
+    (alert,) = Ear().hears(from_record(record))
+    return alert

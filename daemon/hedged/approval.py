@@ -15,7 +15,8 @@ import structlog
 
 from hedged.core.consent import NOBODY, Answer, Ask, answer
 from hedged.core.gate import Consent
-from hedged.core.record import Inputs, Mode, Policy, Thought
+from hedged.core.policy import Policy
+from hedged.core.record import Inputs, Mode, Thought
 from hedged.errors import ConsentRefused
 from hedged.journal.approvals import Approvals
 from hedged.journal.store import Journal

@@ -21,7 +21,8 @@ from hedged.core.guard import astray, drift, holds, naked
 from hedged.core.headroom import Headroom, survivable
 from hedged.core.market import OURS, Snapshot
 from hedged.core.plan import Plan, make_plan
-from hedged.core.record import CycleRecord, Inputs, Mode, Policy, Thought, Tick, record_of
+from hedged.core.policy import Policy
+from hedged.core.record import CycleRecord, Inputs, Mode, Thought, Tick, record_of
 from hedged.core.rules import evaluate
 from hedged.core.sizing import present_ratio, size
 from hedged.core.target import bounded, decide, first_memory

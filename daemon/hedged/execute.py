@@ -16,7 +16,8 @@ from hedged.core import stops
 from hedged.core.gate import Approved
 from hedged.core.market import ZERO
 from hedged.core.plan import Step
-from hedged.core.record import Inputs, Outcome, Policy, Tick
+from hedged.core.policy import Policy
+from hedged.core.record import Inputs, Outcome, Tick
 from hedged.core.resolution import Absence, why_open
 from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedged.journal.intents import Intent

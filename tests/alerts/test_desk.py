@@ -19,8 +19,8 @@ from hedged.alerts import desk as module
 from hedged.alerts.channels import Channel
 from hedged.alerts.desk import Desk
 from hedged.alerts.teller import Choice, Teller
-from hedged.core.alerts import from_record
 from hedged.core.gate import Restriction
+from hedged.core.telling import from_record
 from hedged.errors import JournalBusy
 from hedged.journal.alerts import AlertQueue
 from hedged.journal.store import Journal

@@ -14,7 +14,8 @@ from sqlalchemy import create_engine
 
 from builders import MONDAY, policy
 from fakes import FakeClock
-from hedged.core.alerts import Told, from_record
+from hedged.core.alerts import Told
+from hedged.core.telling import from_record
 from hedged.errors import JournalBroken, JournalError
 from hedged.journal import alerts as module
 from hedged.journal import database

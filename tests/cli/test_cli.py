@@ -29,10 +29,12 @@ from typer.testing import CliRunner
 from builders import d
 from hedged.cli import exits
 from hedged.cli.app import app, main
+from hedged.core.encoding import digest, encode
 from hedged.core.gate import BREAKER, Restriction
 from hedged.core.guard import Naked
 from hedged.core.metrics import vocabulary
-from hedged.core.record import CycleRecord, Policy, digest, encode
+from hedged.core.policy import Policy
+from hedged.core.record import CycleRecord
 from hedged.journal.store import Journal
 from hedged.settings.model import Settings
 from hedged.wiring import wall_clock
@@ -641,7 +643,7 @@ def test_a_journal_from_before_it_had_all_of_todays_keys_is_read_and_decided_aga
         monkeypatch.context() as older,
         Journal.open_for(file, "paper", ("paper",), wall_clock) as made,
     ):
-        older.setattr("hedged.journal.store.encode", before_betas)
+        older.setattr("hedged.journal.records.encode", before_betas)
         for record in records:
             made.append(replace(record, policy_digest=digest(before_betas(policy))), policy)
     found = here(monkeypatch, "journal", "replay", "-c", state, "--json")
@@ -663,7 +665,7 @@ def test_a_record_that_this_version_can_not_read_is_told_by_the_check_and_the_re
         monkeypatch.context() as other,
         Journal.open_for(file, "paper", ("paper",), wall_clock) as made,
     ):
-        other.setattr("hedged.journal.store.encode", lambda _: b'{"version":9}')
+        other.setattr("hedged.journal.records.encode", lambda _: b'{"version":9}')
         made.append(record, policy)
 
     assert "record 1: " in here(monkeypatch, "journal", "replay", "-c", state).err

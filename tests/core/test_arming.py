@@ -12,7 +12,7 @@ from hedged.core.arming import changed, disarmed, terms_of
 from hedged.core.gate import ARMING, Limits
 from hedged.core.guard import Band
 from hedged.core.headroom import MarginLimits
-from hedged.core.record import Policy
+from hedged.core.policy import Policy
 from hedged.core.sizing import HedgeLeg
 from hedged.core.target import RatioPolicy
 from hedged.core.watch import WatchPolicy

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from approving import Rig, Template
-from hedged.core.alerts import from_record as told
 from hedged.core.record import CycleRecord
+from hedged.core.telling import from_record as told
 
 
 @pytest.fixture

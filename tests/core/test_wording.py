@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import d
-from hedged.core.wording import contracts, money, percent
+from hedged.core.wording import contracts, money, percent, short_symbol
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,16 @@ def test_contracts_lose_nothing_on_the_way_to_the_reader(value: Decimal) -> None
 
     assert Decimal(shown) == value
     assert "E" not in shown
+
+
+@pytest.mark.parametrize(
+    ("symbol", "shown"),
+    [
+        ("BTC/USDT:USDT", "BTC"),
+        ("BTC/USDT:USDT@second", "BTC@second"),
+        ("ETH/USDT:USDT-240628", "ETH/USDT:USDT-240628"),
+        ("ETH/USDT:USDT-240628@second", "ETH/USDT:USDT-240628@second"),
+    ],
+)
+def test_a_contract_is_told_by_its_coin_a_dated_one_by_its_whole_name(symbol: str, shown: str) -> None:
+    assert short_symbol(symbol) == shown

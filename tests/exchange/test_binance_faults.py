@@ -11,16 +11,7 @@ import pytest
 import pytest_asyncio
 
 from exchange.binance import ERRORS
-from exchange.clients import (
-    IMPATIENT_MS,
-    TIMEOUT_MS,
-    client,
-    clock,
-    found,
-    outcome,
-    sell,
-    unanswered,
-)
+from exchange.clients import client, clock, found, sell, unanswered
 from exchange.faults import fault
 from exchange.opening import binance_venue
 from exchange.venue import Venue
@@ -120,51 +111,7 @@ async def test_every_error_and_the_class_that_ccxt_makes_of_it(venue: Venue, bin
     assert venue.engine.state.orders == {}
 
 
-# Faults: what ccxt makes of them, and whether the order landed
-
-FAULTS = [
-    ("lost", "RequestTimeout", False),
-    ("landed_then_silent", "RequestTimeout", True),
-    ("reset", "ExchangeNotAvailable", False),
-    ("close", "ExchangeNotAvailable", False),
-    ("landed_then_reset", "ExchangeNotAvailable", True),
-    ("landed_then_close", "ExchangeNotAvailable", True),
-    ("half_header", "ExchangeNotAvailable", True),
-    ("truncated", "ExchangeError", True),
-    ("html", "", True),
-    ("empty", "", True),
-    ("null", "", True),
-    ("object", "", True),
-    ("waf", "ExchangeNotAvailable", False),
-    ("http_500", "ExchangeNotAvailable", False),
-    ("landed_502", "ExchangeNotAvailable", True),
-    ("landed_503", "ExchangeNotAvailable", True),
-    ("landed_504", "RequestTimeout", True),
-    ("http_520", "ExchangeNotAvailable", False),
-    ("landed_524", "", True),
-    ("landed_529", "", True),
-    ("rate_limited", "DDoSProtection", False),
-    ("banned", "DDoSProtection", False),
-    ("maintenance", "OnMaintenance", False),
-    ("unknown_status", "RequestTimeout", True),
-    ("overloaded", "OperationFailed", False),
-]
-
-
-@pytest.mark.parametrize("sockets", [True, False], ids=["socket", "in process"])
-async def test_what_each_fault_looks_like(venue: Venue, sockets: bool) -> None:
-    """An empty class: ccxt raises nothing and returns an order without an id."""
-    async with client(venue, sockets=sockets) as exchange:
-        for number, (name, error, landed) in enumerate(FAULTS):
-            venue.script.clear()
-            venue.fail(fault(name, method="POST", path=ORDER))
-            exchange.timeout = IMPATIENT_MS if name in ("lost", "landed_then_silent") else TIMEOUT_MS
-            named = f"faulty{number}"
-            assert (name, await outcome(exchange, clientOrderId=named)) == (name, error)
-            order = venue.engine.find("BTCUSDT", client_order_id=named)
-            assert (name, order is not None) == (name, landed)
-            exchange.timeout = TIMEOUT_MS
-            assert (await sell(exchange, "0.01"))["id"]
+# Faults; those that strike both venues alike are in test_faults_of_venues.py
 
 
 async def test_a_delay_holds_the_answer_back_and_the_order_lands_after_the_client_left() -> None:
@@ -185,17 +132,6 @@ async def test_a_delay_holds_the_answer_back_and_the_order_lands_after_the_clien
         assert (await found(binance, "slow"))["filled"] == 0.1
 
 
-async def test_an_order_lands_late_though_a_lookup_did_not_find_it(venue: Venue, binance: Any) -> None:
-    venue.fail(fault("late", path=ORDER, late_s=20))
-    await unanswered(binance, clientOrderId="late")
-    with pytest.raises(ccxt.OrderNotFound):
-        await found(binance, "late")
-
-    clock(venue).step(seconds=21)
-
-    assert (await found(binance, "late"))["filled"] == 0.1
-
-
 async def test_the_window_keeps_a_late_order_from_landing(venue: Venue, binance: Any) -> None:
     venue.fail(fault("late", path=ORDER, late_s=20, window=True))
     await unanswered(binance, clientOrderId="late")
@@ -204,31 +140,6 @@ async def test_the_window_keeps_a_late_order_from_landing(venue: Venue, binance:
 
     with pytest.raises(ccxt.OrderNotFound):
         await found(binance, "late")
-
-
-async def test_an_order_lands_right_after_the_lookup_that_did_not_find_it(
-    venue: Venue, binance: Any
-) -> None:
-    venue.fail(fault("late_after_lookup", method="POST", path=ORDER))
-    await unanswered(binance, clientOrderId="late")
-    with pytest.raises(ccxt.OrderNotFound):
-        await found(binance, "other")
-    assert venue.engine.state.orders == {}
-
-    with pytest.raises(ccxt.OrderNotFound):
-        await found(binance, "late")
-
-    assert (await found(binance, "late"))["filled"] == 0.1
-
-
-async def test_an_order_that_exists_can_be_hidden(venue: Venue, binance: Any) -> None:
-    await sell(binance, clientOrderId="there")
-    venue.fail(fault("hidden", method="GET", path=ORDER, count=2))
-
-    for _ in range(2):
-        with pytest.raises(ccxt.OrderNotFound, match="-2013"):
-            await found(binance, "there")
-    assert (await found(binance, "there"))["filled"] == 0.1
 
 
 async def test_positions_can_be_those_of_some_seconds_ago(venue: Venue, binance: Any) -> None:

@@ -10,21 +10,12 @@ import pytest
 import pytest_asyncio
 
 from exchange.bybit import ERRORS
-from exchange.clients import (
-    IMPATIENT_MS,
-    TIMEOUT_MS,
-    client,
-    clock,
-    found,
-    outcome,
-    sell,
-    unanswered,
-)
+from exchange.clients import client, sell
 from exchange.faults import fault
 from exchange.opening import bybit_venue
 from exchange.venue import Venue
 
-CREATE, LOOKUP = "*/v5/order/create", "*/v5/order/realtime"
+CREATE = "*/v5/order/create"
 
 
 @pytest.fixture
@@ -109,77 +100,7 @@ async def test_every_error_and_the_class_that_ccxt_makes_of_it(venue: Venue, byb
     assert venue.engine.state.orders == {}
 
 
-# Faults: what ccxt makes of them, and whether the order landed
-
-FAULTS = [
-    ("lost", "RequestTimeout", False),
-    ("landed_then_silent", "RequestTimeout", True),
-    ("reset", "ExchangeNotAvailable", False),
-    ("landed_then_close", "ExchangeNotAvailable", True),
-    ("half_header", "ExchangeNotAvailable", True),
-    ("truncated", "ExchangeError", True),
-    ("html", "", True),
-    ("empty", "", True),
-    ("null", "", True),
-    ("object", "ExchangeError", True),
-    ("waf", "RateLimitExceeded", False),
-    ("http_500", "ExchangeNotAvailable", False),
-    ("landed_503", "ExchangeNotAvailable", True),
-    ("landed_504", "RequestTimeout", True),
-    ("landed_524", "", True),
-    ("rate_limited", "RateLimitExceeded", False),
-    ("banned", "RateLimitExceeded", False),
-    ("unknown_status", "ExchangeError", True),
-]
-
-
-@pytest.mark.parametrize("sockets", [True, False], ids=["socket", "in process"])
-async def test_what_each_fault_looks_like(venue: Venue, sockets: bool) -> None:
-    """An empty class: ccxt raises nothing and returns an order without an id."""
-    async with client(venue, sockets=sockets) as exchange:
-        for number, (name, error, landed) in enumerate(FAULTS):
-            venue.script.clear()
-            venue.fail(fault(name, method="POST", path=CREATE))
-            exchange.timeout = IMPATIENT_MS if name in ("lost", "landed_then_silent") else TIMEOUT_MS
-            named = f"faulty{number}"
-            assert (name, await outcome(exchange, clientOrderId=named)) == (name, error)
-            order = venue.engine.find("BTCUSDT", client_order_id=named)
-            assert (name, order is not None) == (name, landed)
-            exchange.timeout = TIMEOUT_MS
-            assert (await sell(exchange, "0.01"))["id"]
-
-
-async def test_an_order_lands_late_though_a_lookup_did_not_find_it(venue: Venue, bybit: Any) -> None:
-    venue.fail(fault("late", path=CREATE, late_s=20))
-    await unanswered(bybit, clientOrderId="late")
-    with pytest.raises(ccxt.OrderNotFound):
-        await found(bybit, "late")
-
-    clock(venue).step(seconds=21)
-
-    assert (await found(bybit, "late"))["filled"] == 0.1
-
-
-async def test_an_order_lands_right_after_the_lookup_that_did_not_find_it(
-    venue: Venue, bybit: Any
-) -> None:
-    venue.fail(fault("late_after_lookup", path=CREATE))
-    await unanswered(bybit, clientOrderId="late")
-
-    with pytest.raises(ccxt.OrderNotFound):
-        await found(bybit, "late")
-
-    assert (await found(bybit, "late"))["filled"] == 0.1
-
-
-async def test_an_order_that_exists_can_be_hidden(venue: Venue, bybit: Any) -> None:
-    await sell(bybit, clientOrderId="there")
-    venue.fail(fault("hidden", path=LOOKUP, count=2))
-
-    for _ in range(2):
-        with pytest.raises(ccxt.OrderNotFound):
-            await found(bybit, "there")
-    assert (await found(bybit, "there"))["filled"] == 0.1
+# Faults; those that strike both venues alike are in test_faults_of_venues.py
 
 
 async def test_positions_can_be_stale_and_payloads_mutated(venue: Venue, bybit: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from builders import BTC, MONDAY, bars, funding, funding_next, open_interest, policy, rule
 from fakes import FakeVenue
-from hedged.core.record import Policy
+from hedged.core.policy import Policy
 from hedged.errors import BadData, VenueUnavailable
 from hedged.history.keeper import Keeper, measured_from
 from hedged.history.store import HistoryStore

@@ -13,8 +13,9 @@ from sqlalchemy import create_engine, text
 
 from approving import Rig, Template
 from builders import ETH, d, guard_tick
+from hedged.core.encoding import digest, encode
 from hedged.core.plan import Step
-from hedged.core.record import Tick, digest, encode
+from hedged.core.record import Tick
 from hedged.errors import ConsentRefused, JournalError
 from hedged.journal import schema
 from hedged.journal.approvals import Approvals

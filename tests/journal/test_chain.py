@@ -12,13 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import MONDAY, guard_tick, inputs, policy, review_tick
+from builders import MONDAY, guard_tick, policy
 from fakes import FakeClock
-from hedged.core.record import RECORD_VERSION, CycleRecord, Tick, digest, encode, remember
-from hedged.cycle import deliberate
 from hedged.errors import JournalError
 from hedged.journal.chain import GENESIS, Row, Verification, hash_of, verify
 from hedged.journal.store import Journal
+from passes import record_of
 
 COLUMNS = ("portfolio", "tick_id", "kind", "at", "body", "prev_hash", "hash")
 QUICK = settings(deadline=None, derandomize=True, max_examples=60)
@@ -36,32 +35,15 @@ def rows(count: int = 5) -> list[Row]:
     return made
 
 
-def record_of(tick: Tick) -> CycleRecord:
-    given_inputs, chosen = inputs(tick=tick, now=tick.scheduled_at), policy()
-    if tick.kind == "guard":
-        given_inputs = replace(given_inputs, metrics=None)
-    thought = deliberate(given_inputs, chosen)
-    return CycleRecord(
-        version=RECORD_VERSION,
-        portfolio="main",
-        mode="paper",
-        policy_digest=digest(encode(chosen)),
-        inputs=given_inputs,
-        thought=thought,
-        approved_by="paper",
-        outcomes=(),
-        memory=remember(given_inputs, thought, ()),
-    )
-
-
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
     """A journal of a review and four guard passes, closed, all of it in the one file."""
     path = tmp_path / "journal.sqlite"
     journal = Journal.open_for(path, "paper", ("paper",), FakeClock())
-    journal.append(record_of(review_tick()), policy())
+    journal.append(record_of(), policy())
     for day in range(1, 5):
-        journal.append(record_of(guard_tick(MONDAY + timedelta(days=day))), policy())
+        at = MONDAY + timedelta(days=day)
+        journal.append(record_of(tick=guard_tick(at), now=at), policy())
     journal.close()
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -11,12 +11,13 @@ import pytest
 
 from builders import BTC, ETH, d
 from hedged.core.beta import BetaPolicy
+from hedged.core.encoding import encode
 from hedged.core.exposure import CASH_DEFAULT
 from hedged.core.gate import Limits
 from hedged.core.guard import Band
 from hedged.core.metrics.basket import Basket, Constituent
 from hedged.core.metrics.vocabulary import AthSeed
-from hedged.core.record import Policy, decode_policy, encode
+from hedged.core.policy import Policy, decode_policy
 from hedged.core.rules import Action
 from hedged.core.sizing import HedgeLeg
 from hedged.core.target import RatioPolicy

@@ -21,8 +21,9 @@ from typing import Any
 
 from builders import BTC, MONDAY, guard_tick, inputs, policy, review_tick
 from fakes import FakeClock
+from hedged.core.encoding import digest, encode
 from hedged.core.plan import Step
-from hedged.core.record import RECORD_VERSION, CycleRecord, Outcome, Tick, digest, encode, remember
+from hedged.core.record import RECORD_VERSION, CycleRecord, Outcome, Tick, remember
 from hedged.cycle import deliberate
 from hedged.journal.chain import verify
 from hedged.journal.store import Journal

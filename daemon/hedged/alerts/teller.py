@@ -14,19 +14,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from hedged.core.alerts import (
-    KINDS,
-    SEVERITIES,
-    Alert,
-    JudgedBy,
-    Kind,
-    Severity,
-    Told,
-    from_record,
-    frozen,
-    skipped,
-)
+from hedged.core.alerts import KINDS, SEVERITIES, Alert, JudgedBy, Kind, Severity, Told
 from hedged.core.record import Mode
+from hedged.core.telling import from_record, frozen, skipped
 from hedged.errors import JournalBroken
 from hedged.journal.alerts import AlertQueue
 from hedged.journal.store import Journal

@@ -17,3 +17,6 @@ Config = Annotated[
     ),
 ]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Portfolio = Annotated[
+    str | None, typer.Option("--portfolio", metavar="NAME", help="Only this portfolio.")
+]

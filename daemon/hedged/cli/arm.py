@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from hedged.cli.show import console, print_json, settings_of, table
 from hedged.core.arming import terms_of
-from hedged.core.record import Policy
+from hedged.core.policy import Policy
 from hedged.settings.model import Settings
 from hedged.wiring import Daemon, armed_accounts, check_live, open_to_arm, put_together, wall_clock
 

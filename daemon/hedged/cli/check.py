@@ -21,7 +21,7 @@ from hedged.cli.findings import Finding, Result
 from hedged.cli.show import console, print_json, settings_of, table
 from hedged.core.market import Holding
 from hedged.core.metrics import bar_seconds
-from hedged.core.record import Policy
+from hedged.core.policy import Policy
 from hedged.errors import HedgedError
 from hedged.history.watch import beside
 from hedged.journal.chain import verify

@@ -21,7 +21,8 @@ from hedged import logs
 from hedged.cli.show import console, print_json, table
 from hedged.core.account import Attribution
 from hedged.core.performance import Performance, perform
-from hedged.core.record import CycleRecord, Policy
+from hedged.core.policy import Policy
+from hedged.core.record import CycleRecord
 from hedged.core.wording import contracts, money, percent
 from hedged.errors import SettingsError
 from hedged.journal.database import lock_writer

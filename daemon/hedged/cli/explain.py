@@ -14,7 +14,8 @@ from hedged.cli.guards import guards
 from hedged.cli.show import VERDICT, console, figure, print_json, settings_of, table
 from hedged.core.beta import BETA_MAX, BETA_MIN, BetaEstimate, Betas
 from hedged.core.guard import Naked
-from hedged.core.record import CycleRecord, Policy
+from hedged.core.policy import Policy
+from hedged.core.record import CycleRecord
 from hedged.core.target import Judgement
 from hedged.core.wording import contracts, money, percent
 from hedged.errors import JournalError, SettingsError

@@ -15,7 +15,9 @@ from hedged.cli import exits
 from hedged.cli.show import console, print_json, settings_of
 from hedged.core.beta import Betas
 from hedged.core.consent import Answer
-from hedged.core.record import CycleRecord, Policy, Thought, encode, record_of
+from hedged.core.encoding import encode
+from hedged.core.policy import Policy
+from hedged.core.record import CycleRecord, Thought, record_of
 from hedged.cycle import deliberate
 from hedged.errors import BadData, JournalBroken, JournalError
 from hedged.history.keeper import measured_from

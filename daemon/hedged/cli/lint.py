@@ -18,7 +18,7 @@ from hedged.cli.show import console, print_json, settings_of
 from hedged.core.lint import Finding, lint
 from hedged.core.market import Holding
 from hedged.core.metrics import measure
-from hedged.core.record import Policy
+from hedged.core.policy import Policy
 from hedged.core.rehearsal import rehearse
 from hedged.history.watch import names_of
 from hedged.service.ticks import Schedule

@@ -18,7 +18,7 @@ from hedged.cli.show import VERDICT, console, figure, midnight, print_json, sett
 from hedged.core.market import Holding
 from hedged.core.metrics import History, MetricRow, bar_seconds, measure, row_at, vocabulary
 from hedged.core.metrics.history import last_close_time
-from hedged.core.record import Policy
+from hedged.core.policy import Policy
 from hedged.core.rules import evaluate
 from hedged.core.wording import percent
 from hedged.errors import SettingsError, VenueUnavailable

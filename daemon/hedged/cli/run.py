@@ -19,7 +19,8 @@ from hedged.cli import exits
 from hedged.cli.approvals import Waiting, print_waiting, waiting
 from hedged.cli.explain import print_record
 from hedged.cli.show import console, print_json, settings_of
-from hedged.core.record import CycleRecord, Policy, Tick, record_of
+from hedged.core.policy import Policy
+from hedged.core.record import CycleRecord, Tick, record_of
 from hedged.cycle import Shell, deliberate, observe
 from hedged.errors import SettingsError
 from hedged.service.decisions import Decisions

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from hedged.core.encoding import encode
 from hedged.core.gate import ARMING, Restriction
-from hedged.core.record import Policy, encode
+from hedged.core.policy import Policy
 
 Terms = dict[str, str]
 """Canonical JSON by what it is of: ``main: limits``, ``accounts``."""

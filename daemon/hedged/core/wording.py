@@ -34,3 +34,9 @@ def money(value: Decimal | float) -> str:
 def contracts(value: Decimal) -> str:
     """A quantity without trailing zeros: 1.250 is ``1.25``."""
     return f"{value.normalize():f}" if value else "0"
+
+
+def short_symbol(symbol: str) -> str:
+    """``BTC/USDT:USDT@second`` is told as BTC@second, a dated contract by its whole name."""
+    plain, at, account = symbol.partition("@")
+    return symbol if "-" in plain else f"{plain.partition('/')[0]}{at}{account}"

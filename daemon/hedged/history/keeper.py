@@ -19,7 +19,7 @@ from hedged.core.beta import Betas
 from hedged.core.market import Holding
 from hedged.core.metrics import MetricRow, Series, bar_seconds, measure, row_at
 from hedged.core.metrics.history import SCHEMAS
-from hedged.core.record import Policy
+from hedged.core.policy import Policy
 from hedged.errors import VenueUnavailable
 from hedged.history.store import HistoryStore
 from hedged.history.watch import beside, betas_of, names_of, needs_of, watched

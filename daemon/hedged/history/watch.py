@@ -23,7 +23,7 @@ from hedged.core.metrics.basket import Basket, Constituent
 from hedged.core.metrics.chain import index_bars
 from hedged.core.metrics.history import BESIDE, SCHEMAS
 from hedged.core.metrics.vocabulary import Need
-from hedged.core.record import Policy
+from hedged.core.policy import Policy
 from hedged.core.rules import parse
 
 Read = Callable[[str, Series], pl.DataFrame]

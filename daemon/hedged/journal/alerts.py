@@ -17,7 +17,7 @@ from sqlalchemy import Connection, and_, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from hedged.core.alerts import Alert, JudgedBy, Open, Told, due
-from hedged.core.record import encode
+from hedged.core.encoding import encode
 from hedged.errors import JournalBroken
 from hedged.journal import schema
 from hedged.journal.database import guarded

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from hedged.core.consent import Decision, Proposal, Standing, Verdict
-from hedged.core.record import encode
+from hedged.core.encoding import encode
 from hedged.errors import ConsentRefused, JournalBroken
 from hedged.journal import schema, statements
 from hedged.journal.database import guarded

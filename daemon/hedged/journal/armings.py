@@ -12,8 +12,8 @@ import msgspec
 from sqlalchemy import Connection, insert, select
 
 from hedged.core.arming import Terms, disarmed
+from hedged.core.encoding import digest, encode
 from hedged.core.gate import Restriction
-from hedged.core.record import digest, encode
 from hedged.errors import JournalBroken
 from hedged.journal import schema
 

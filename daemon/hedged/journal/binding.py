@@ -14,8 +14,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, insert, select
 
+from hedged.core.encoding import encode
 from hedged.core.market import OURS
-from hedged.core.record import Mode, encode
+from hedged.core.record import Mode
 from hedged.errors import JournalForeign
 from hedged.journal import schema
 

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hedged.core.record import encode
+from hedged.core.encoding import encode
 
 GENESIS = "0" * 64
 

@@ -16,9 +16,9 @@ import msgspec
 from sqlalchemy import Connection, insert
 
 from hedged.core.consent import Bound, Decision, Proposal
+from hedged.core.encoding import digest, encode
 from hedged.core.market import ZERO
 from hedged.core.plan import Step
-from hedged.core.record import digest, encode
 from hedged.errors import JournalError
 from hedged.journal import schema, statements
 

@@ -21,13 +21,17 @@ HEAD = "0004"
 
 metadata = MetaData()
 
+
+def _texts(*names: str) -> list[Column[str]]:
+    """Columns of text that every row has."""
+    return [Column(name, Text, nullable=False) for name in names]
+
+
 binding = Table(
     "binding",
     metadata,
     Column("id", Integer, CheckConstraint("id = 1", name="one_binding"), primary_key=True),
-    Column("mode", Text, nullable=False),
-    Column("accounts", Text, nullable=False),
-    Column("bound_at", Text, nullable=False),
+    *_texts("mode", "accounts", "bound_at"),
 )
 
 writer = Table(
@@ -41,20 +45,14 @@ policy = Table(
     "policy",
     metadata,
     Column("digest", Text, primary_key=True),
-    Column("body", Text, nullable=False),
+    *_texts("body"),
 )
 
 record = Table(
     "record",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("portfolio", Text, nullable=False),
-    Column("tick_id", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("at", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("prev_hash", Text, nullable=False),
-    Column("hash", Text, nullable=False),
+    *_texts("portfolio", "tick_id", "kind", "at", "body", "prev_hash", "hash"),
     UniqueConstraint("portfolio", "tick_id", name="one_record_a_tick"),
     Index("record_by_portfolio", "portfolio", "id"),
     Index("record_by_kind", "portfolio", "kind", "id"),
@@ -64,15 +62,9 @@ intent = Table(
     "intent",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("portfolio", Text, nullable=False),
-    Column("account", Text, nullable=False),
-    Column("mode", Text, nullable=False),
-    Column("tick_id", Text, nullable=False),
-    Column("symbol", Text, nullable=False),
+    *_texts("portfolio", "account", "mode", "tick_id", "symbol"),
     Column("client_order_id", Text, nullable=False, unique=True),
-    Column("notional", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("opened_at", Text, nullable=False),
+    *_texts("notional", "body", "opened_at"),
     Column("sent_at", Text),
     Column("outcome", Text),
     Column("resolved_at", Text),
@@ -84,8 +76,7 @@ restriction = Table(
     "restriction",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("scope", Text, nullable=False),
-    Column("body", Text, nullable=False),
+    *_texts("scope", "body"),
     Column("lifted_at", Text),
     Column("lifted_by", Text),
 )
@@ -94,23 +85,14 @@ alert = Table(
     "alert",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("scope", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("severity", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("raised_at", Text, nullable=False),
-    Column("body", Text, nullable=False),
+    *_texts("scope", "kind", "severity", "key", "raised_at", "body"),
 )
 
 alert_standing = Table(
     "alert_standing",
     metadata,
     Column("key", Text, primary_key=True),
-    Column("scope", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("judged_by", Text, nullable=False),
-    Column("told_at", Text, nullable=False),
-    Column("seen_at", Text, nullable=False),
+    *_texts("scope", "body", "judged_by", "told_at", "seen_at"),
     Index("alert_standing_by_scope", "scope"),
 )
 
@@ -129,8 +111,7 @@ alert_delivery = Table(
     metadata,
     Column("alert_id", Integer, ForeignKey("alert.id"), primary_key=True),
     Column("channel", Text, primary_key=True),
-    Column("result", Text, nullable=False),
-    Column("at", Text, nullable=False),
+    *_texts("result", "at"),
 )
 
 alert_seen = Table(
@@ -144,13 +125,7 @@ proposal = Table(
     "proposal",
     metadata,
     Column("number", Integer, primary_key=True),
-    Column("portfolio", Text, nullable=False),
-    Column("account", Text, nullable=False),
-    Column("tick_id", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("digest", Text, nullable=False),
-    Column("made_at", Text, nullable=False),
-    Column("expires_at", Text, nullable=False),
+    *_texts("portfolio", "account", "tick_id", "body", "digest", "made_at", "expires_at"),
     Index("proposal_by_portfolio", "portfolio", "number"),
 )
 
@@ -158,10 +133,7 @@ decision = Table(
     "decision",
     metadata,
     Column("proposal", Integer, ForeignKey("proposal.number"), primary_key=True),
-    Column("verdict", Text, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("why", Text, nullable=False),
-    Column("at", Text, nullable=False),
+    *_texts("verdict", "by", "why", "at"),
     CheckConstraint("verdict IN ('approve', 'reject')", name="known_verdict"),
 )
 
@@ -169,9 +141,7 @@ consent_use = Table(
     "consent_use",
     metadata,
     Column("proposal", Integer, ForeignKey("decision.proposal"), primary_key=True),
-    Column("portfolio", Text, nullable=False),
-    Column("tick_id", Text, nullable=False),
-    Column("at", Text, nullable=False),
+    *_texts("portfolio", "tick_id", "at"),
     UniqueConstraint("portfolio", "tick_id", name="one_consent_a_tick"),
 )
 
@@ -179,7 +149,5 @@ arming = Table(
     "arming",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("body", Text, nullable=False),
-    Column("digest", Text, nullable=False),
-    Column("at", Text, nullable=False),
+    *_texts("body", "digest", "at"),
 )

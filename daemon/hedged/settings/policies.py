@@ -12,7 +12,7 @@ from hedged.core.gate import Limits
 from hedged.core.guard import Band
 from hedged.core.metrics import Signal
 from hedged.core.metrics.vocabulary import AthSeed
-from hedged.core.record import Policy
+from hedged.core.policy import Policy
 from hedged.core.rules import Action, Rule
 from hedged.core.sizing import HedgeLeg
 from hedged.core.target import RatioPolicy

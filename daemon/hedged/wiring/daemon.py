@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hedged.core.arming import terms_of
-from hedged.core.record import Policy
+from hedged.core.policy import Policy
 from hedged.cycle import Shell
 from hedged.errors import JournalBusy, SettingsError
 from hedged.history.keeper import Keeper

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from hedged.core.metrics import find
-from hedged.core.record import Policy
+from hedged.core.policy import Policy
 from hedged.core.rules import parse
 from hedged.errors import SettingsError
 from hedged.settings.model import Settings, currencies

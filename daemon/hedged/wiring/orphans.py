@@ -14,7 +14,8 @@ from decimal import Decimal
 import structlog
 
 from hedged.core.market import ZERO
-from hedged.core.record import CycleRecord, Policy
+from hedged.core.policy import Policy
+from hedged.core.record import CycleRecord
 from hedged.core.wording import contracts
 from hedged.errors import SettingsError
 from hedged.journal.intents import Intent

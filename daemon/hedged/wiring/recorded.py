@@ -13,7 +13,7 @@ import polars as pl
 from hedged.core.market import Holding
 from hedged.core.metrics import History, Series, find
 from hedged.core.metrics.vocabulary import Need
-from hedged.core.record import Policy
+from hedged.core.policy import Policy
 from hedged.core.rules import parse
 from hedged.errors import BadData, SettingsError
 from hedged.history.rows import accept

@@ -32,7 +32,7 @@ from hedged.core.metrics.levels import (
     major_test_bars,
 )
 from hedged.core.metrics.trendlines import Line, break_bars, line_at
-from hedged.core.record import Policy
+from hedged.core.policy import Policy
 from hedged.core.rehearsal import Rehearsal, rehearse
 from hedged.core.rules import Rule
 from hedged.core.target import Status
