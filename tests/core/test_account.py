@@ -290,6 +290,69 @@ def test_a_fill_splits_the_period_at_its_own_mark() -> None:
     assert (found.hedge_pnl, found.slippage, found.unexplained) == (40, 0, 0)
 
 
+UNTOLD = "not told"
+
+
+@given(st.integers(90, 110), st.integers(90, 110), st.integers(80, 120), st.integers(1, 5))
+def test_a_fill_without_its_mark_changes_where_the_money_is_told_and_not_how_much(
+    price: int, mark: int, after_mark: int, contracts: int
+) -> None:
+    """The mark of a fill only parts slippage from the hedge's gain."""
+    before, seen = short(1, 100, None, 1000), short(1 + contracts, after_mark, None, 1000)
+    whole = fill("sell", contracts, price, mark)
+    blind = replace(whole, mark_price=None, untold=UNTOLD)
+    told = attribute(state_of(before), replace(seen, fills=(whole,)))
+    found = attribute(state_of(before), replace(seen, fills=(blind,)))
+
+    assert found.unexplained == told.unexplained
+    assert found.hedge_pnl - found.slippage == told.hedge_pnl - told.slippage
+    assert (found.slippage, found.untold, found.untold_notional) == (0, 1, contracts * price)
+    assert (told.untold, told.untold_notional) == (0, 0)
+
+
+def test_a_fee_that_is_not_told_is_unexplained_and_never_zero_by_silence() -> None:
+    blind = replace(fill("sell", 2, 100, 100), fee=None, untold=UNTOLD)
+    after = replace(short(2, 100, None, 997), fills=(blind,))
+    found = attribute(state_of(short(0, 100, None, 1000)), after)
+
+    assert (found.fees, found.unexplained) == (0, -3)
+    assert (found.untold, found.untold_notional) == (1, 200)
+
+
+def test_a_fill_without_any_price_leaves_its_cost_unexplained() -> None:
+    blind = replace(fill("sell", 2, 99, 100), fill_price=None, mark_price=None, untold=UNTOLD)
+    after = replace(short(2, 90, None, 1018), fills=(blind,))
+    found = attribute(state_of(short(0, 100, None, 1000)), after)
+
+    assert (found.hedge_pnl, found.slippage, found.unexplained) == (20, 0, -2)
+    assert found.untold_notional == 180  # at the mark that is known
+
+
+def test_a_contract_seen_first_with_a_fill_without_a_mark_begins_at_its_price() -> None:
+    blind = replace(fill("sell", 2, 99, 100), mark_price=None, untold=UNTOLD)
+    after = replace(short(2, 90, None, 1018), fills=(blind,))
+    found = attribute(AccountState(equity=d(1000), legs={}), after)
+
+    assert (found.hedge_pnl, found.unexplained) == (18, 0)
+
+
+def test_money_that_is_told_in_part_is_counted_as_far_as_it_is() -> None:
+    payment = FundingPayment(
+        at=MONDAY, symbol=BTC, funding_rate=None, contracts=None, mark_price=None, amount=d(3),
+        untold=UNTOLD,
+    )  # fmt: skip
+    flows = (
+        Flow(at=MONDAY, amount=d(-10), untold="a kind that is not known"),
+        Flow(at=MONDAY, amount=None, untold=UNTOLD),
+        Flow(at=MONDAY, amount=d(5)),
+    )
+    after = replace(short(1, 100, None, 1000), flows=flows, funding_payments=(payment,))
+    found = attribute(state_of(short(1, 100, None, 1000)), after)
+
+    assert (found.funding, found.flows, found.unexplained) == (3, -5, 2)
+    assert (found.untold, found.untold_flows) == (3, 10)
+
+
 def test_the_price_of_protection_is_what_was_paid_less_what_was_received() -> None:
     account = Attribution(
         hedge_pnl=d(1000), fees=d(5), slippage=d(3), funding=d(2), basis_pnl=d(-4), flows=d(100)

@@ -94,3 +94,25 @@ def test_a_trade_of_another_hand_is_told_each_time_and_not_as_a_hold_too() -> No
         "[paper] main: bought 1 BTC by another hand",
         "[paper] main: bought 2 BTC by another hand",
     ]
+
+
+def test_events_that_are_told_in_part_are_told_once_with_what_is_missing() -> None:
+    ear = Ear()
+    fee = "trade 1: its fee is 0.01 BNB"
+    own = liquidated(MONDAY, cause="order", client_order_id="hdgabc", fee=None, untold=fee)
+    alert = only(passed(snapshot=seen(MONDAY, fills=(own,))))
+
+    assert (alert.kind, alert.severity) == ("unexplained", "warning")
+    assert alert.what == "an event of the account told only in part"
+    assert fee in alert.text
+    assert "Hedging goes on" in alert.text
+    assert ear.titles(passed(snapshot=seen(MONDAY))) == []
+
+
+def test_a_liquidation_of_unknown_price_and_fee_says_so() -> None:
+    fill = liquidated(MONDAY, fill_price=None, fee=None)
+
+    assert (
+        "at unknown, 2024-01-01 00:00:00 UTC, fee unknown"
+        in only(passed(snapshot=seen(MONDAY, fills=(fill,)))).text
+    )

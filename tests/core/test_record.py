@@ -197,6 +197,8 @@ def test_a_record_from_before_breakers_is_read_and_decided_the_same() -> None:
         (("inputs",), ("sent", "untried")),
         (("inputs", "usage"), ("orders_hour", "orders_today", "refused_in_a_row", "since_lift")),
         (("inputs", "snapshot"), ("misvalued",)),
+        (("thought", "attribution"), ("untold", "untold_notional", "untold_flows")),
+        (("memory", "totals"), ("untold", "untold_notional", "untold_flows")),
         (("inputs", "memory"), ("naked",)),
         (("memory",), ("naked",)),
         (("thought",), ("naked",)),

@@ -527,7 +527,7 @@ def test_a_trade_is_a_fill_with_its_fee() -> None:
     assert found.key == "trade:BTCUSDT:4575108247"
     assert found.value == Fill(
         at=datetime(2024, 2, 10, 1, 53, 59, 409000, tzinfo=UTC), symbol="BTC/USDT:USDT", side="sell",
-        contracts=D("0.01"), fill_price=D("47263.4"), mark_price=D("47263.4"), index_price=None,
+        contracts=D("0.01"), fill_price=D("47263.4"), mark_price=None, index_price=None,
         fee=D("0.1890536"), client_order_id="hx1", cause="order",
     )  # fmt: skip
 
@@ -548,17 +548,33 @@ def test_the_venue_names_the_orders_that_it_makes_itself(client_order_id: str, c
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("id", GONE), ("side", "LONG"), ("qty", "0"), ("price", "NaN"), ("time", "soon"),
-     ("commission", ""), ("commissionAsset", GONE)],
-)  # fmt: skip
-def test_a_trade_that_can_not_be_read_is_refused(field: str, value: Any) -> None:
+    [("id", GONE), ("side", "LONG"), ("qty", "0"), ("qty", "NaN"), ("qty", GONE), ("time", "soon")],
+)
+def test_a_trade_that_moves_nobody_knows_what_is_refused(field: str, value: Any) -> None:
     with pytest.raises(VenueUnavailable):
         fill(changed(told("binance", "trade"), **{field: value}))
 
 
-def test_a_fee_in_another_asset_is_refused_unless_it_is_none() -> None:
-    with pytest.raises(VenueUnavailable, match="let the account pay its fees in USDT"):
-        fill(changed(told("binance", "trade"), commissionAsset="BNB"))
+@pytest.mark.parametrize(
+    ("field", "value", "unknown"),
+    [("price", "NaN", "fill_price"), ("commission", "", "fee"), ("commission", GONE, "fee"),
+     ("commissionAsset", GONE, "fee")],
+)  # fmt: skip
+def test_money_of_a_trade_that_can_not_be_read_is_unknown_and_named(
+    field: str, value: Any, unknown: str
+) -> None:
+    found = fill(changed(told("binance", "trade"), **{field: value}))
+
+    assert getattr(found, unknown) is None
+    assert unknown.removeprefix("fill_") in found.untold or field in found.untold
+    assert found.contracts == fill(told("binance", "trade")).contracts
+
+
+def test_a_fee_in_another_asset_is_unknown_unless_it_is_none() -> None:
+    found = fill(changed(told("binance", "trade"), commissionAsset="BNB"))
+
+    assert found.fee is None
+    assert "let the account pay its fees in USDT" in found.untold
 
     assert fill(changed(told("binance", "trade"), commissionAsset="BNB", commission="0")).fee == 0
 
@@ -585,15 +601,24 @@ def test_the_contracts_of_a_funding_are_those_that_it_was_reckoned_on(
     found = paid(f"{-contracts * mark * rate:f}", f"{rate:f}", str(mark))
 
     assert found.contracts == contracts
+    assert found.mark_price is not None
+    assert found.funding_rate is not None
     assert found.amount == -found.contracts * found.mark_price * found.funding_rate
 
 
 @pytest.mark.parametrize("field", ["fundingRate", "markPrice"])
 @pytest.mark.parametrize("value", NO_FIGURE)
-def test_a_funding_without_its_rate_or_mark_is_refused(field: str, value: Any) -> None:
+def test_a_funding_without_its_rate_or_mark_has_its_amount(field: str, value: Any) -> None:
     settled = changed({"fundingRate": "0.0005", "markPrice": "60000"}, **{field: value})
-    with pytest.raises(VenueUnavailable, match=field):
-        happened.funding_of(told("binance", "funding_income"), BTC, settled)
+    row = told("binance", "funding_income")
+    found = happened.funding_of(row, BTC, settled).value
+
+    assert isinstance(found, FundingPayment)
+    assert (found.contracts, found.amount) == (None, D(row["income"]))
+    assert (found.funding_rate is None, found.mark_price is None) == (
+        field == "fundingRate", field == "markPrice",
+    )  # fmt: skip
+    assert field in found.untold
 
 
 def test_a_transfer_is_a_flow_under_its_type_and_number() -> None:

@@ -606,7 +606,7 @@ def test_an_execution_is_a_fill_with_its_fee() -> None:
     assert found.at == datetime(2025, 9, 14, 8, 13, 0, 469000, tzinfo=UTC)
     assert found.value == Fill(
         at=found.at, symbol="BTC/USDT:USDT", side="buy", contracts=D("0.001"), fill_price=D(123498),
-        mark_price=D(123498), index_price=None, fee=D("0.0679239"), client_order_id="hx1",
+        mark_price=None, index_price=None, fee=D("0.0679239"), client_order_id="hx1",
         cause="order",
     )  # fmt: skip
 
@@ -633,25 +633,49 @@ def test_a_fee_is_in_the_coin_that_is_named_else_in_the_contracts(named: dict[st
 
 
 @pytest.mark.parametrize("named", [{"feeCurrency": "MNT"}, {"feeCoin": "MNT"}, {"feeCoin": ["USDT"]}])
-def test_a_fee_in_another_coin_is_refused(named: dict[str, Any]) -> None:
-    with pytest.raises(VenueUnavailable, match="let the account pay its fees in USDT"):
-        fill(executed(**named))
+def test_a_fee_in_another_coin_is_unknown(named: dict[str, Any]) -> None:
+    found = fill(executed(**named))
+
+    assert found.fee is None
+    assert "let the account pay its fees in USDT" in found.untold
 
 
 def test_the_fee_of_an_inverse_contract_is_in_its_coin() -> None:
-    with pytest.raises(VenueUnavailable, match="fee is in BTC"):
-        fill(executed(symbol="BTCUSD", feeCoin=GONE), INVERSE)
+    found = fill(executed(symbol="BTCUSD", feeCoin=GONE), INVERSE)
+
+    assert found.fee is None
+    assert f"its fee is {executed()['execFee']} BTC" in found.untold
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [("execId", GONE), ("execId", ""), ("symbol", "ETHUSDT"), ("side", "None"), ("execQty", "0"),
-     ("execPrice", "NaN"), ("execTime", "soon"), ("execFee", ""), ("execType", "UNKNOWN"),
-     ("execType", GONE), ("orderLinkId", GONE)],
+     ("execQty", "NaN"), ("execTime", "soon"), ("execType", GONE), ("orderLinkId", GONE)],
 )  # fmt: skip
-def test_an_execution_that_can_not_be_read_is_refused(field: str, value: Any) -> None:
+def test_an_execution_that_moves_nobody_knows_what_is_refused(field: str, value: Any) -> None:
     with pytest.raises(VenueUnavailable):
         fill(executed(**{field: value}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "unknown"),
+    [("execPrice", "NaN", "fill_price"), ("execFee", "", "fee"), ("execFee", GONE, "fee")],
+)
+def test_money_of_an_execution_that_can_not_be_read_is_unknown_and_named(
+    field: str, value: Any, unknown: str
+) -> None:
+    found = fill(executed(**{field: value}))
+
+    assert getattr(found, unknown) is None
+    assert field in found.untold
+    assert found.contracts == D("0.001")
+
+
+def test_an_execution_of_an_unknown_type_moves_the_position_and_is_named() -> None:
+    found = fill(executed(execType="UNKNOWN"))
+
+    assert (found.contracts, found.cause) == (D("0.001"), "order")
+    assert "execType UNKNOWN" in found.untold
 
 
 def test_a_funding_among_the_executions_is_left_to_the_log() -> None:
@@ -746,12 +770,28 @@ def test_what_changes_nothing_and_what_settles_profit_only_is_no_event() -> None
 @pytest.mark.parametrize(
     ("field", "value"),
     [("id", GONE), ("type", ""), ("currency", "USDC"), ("currency", GONE), ("transactionTime", "now"),
-     ("side", "None"), ("qty", "0"), ("feeRate", ""), ("tradePrice", "0"), ("funding", "NaN"),
      ("funding", None), ("funding", GONE), ("symbol", GONE)],
 )  # fmt: skip
-def test_a_funding_that_can_not_be_read_is_refused(field: str, value: Any) -> None:
+def test_a_funding_of_nobody_knows_when_or_what_is_refused(field: str, value: Any) -> None:
     with pytest.raises(VenueUnavailable):
         noted(entry(**{field: value}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "unknown"),
+    [("side", "None", {"funding_rate", "contracts"}), ("qty", "0", {"contracts"}),
+     ("feeRate", "", {"funding_rate"}), ("tradePrice", "0", {"mark_price"}),
+     ("funding", "NaN", {"amount"})],
+)  # fmt: skip
+def test_a_funding_that_is_told_in_part_names_what_is_not(
+    field: str, value: str, unknown: set[str]
+) -> None:
+    found = noted(entry(**{field: value}))
+    assert isinstance(found, FundingPayment)
+
+    names = ("funding_rate", "contracts", "mark_price", "amount")
+    assert {name for name in names if getattr(found, name) is None} == unknown
+    assert field in found.untold
 
 
 @pytest.mark.parametrize(

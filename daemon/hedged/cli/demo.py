@@ -53,7 +53,7 @@ class Story:
     def add(self, record: CycleRecord) -> None:
         self.last = record
         payments = record.inputs.snapshot.funding_payments
-        self.funding_paid += sum((p.amount for p in payments if p.amount < 0), Decimal(0))
+        self.funding_paid += sum((p.amount for p in payments if p.amount and p.amount < 0), Decimal(0))
         self.reviews += record.inputs.tick.kind == "review"
         spot = record.thought.exposure.total or Decimal(0)
         at = record.inputs.now

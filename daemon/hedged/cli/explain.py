@@ -255,7 +255,7 @@ def _account(out: Console, record: CycleRecord) -> None:
         cause = f"{fill.cause} {fill.client_order_id}".strip()
         out.print(
             f"[dim]since the pass before: {fill.side} {contracts(fill.contracts)} {fill.symbol} at "
-            f"{fill.fill_price:,} ({cause})[/]"
+            f"{'an unknown price' if fill.fill_price is None else f'{fill.fill_price:,}'} ({cause})[/]"
         )
     out.print(
         f"\nFutures account when observed: equity {money(margin.equity)}, maintenance margin "
@@ -263,6 +263,14 @@ def _account(out: Console, record: CycleRecord) -> None:
         f"basis {money(terms.basis_pnl)}, funding {money(terms.funding)}, fees {money(-terms.fees)}, "
         f"slippage {money(-terms.slippage)}, unexplained {money(terms.unexplained)}."
     )
+    if terms.untold:
+        out.print(
+            f"[yellow]Told in part by the venue[/]: {terms.untold} events. The costs of "
+            f"{money(terms.untold_notional)} traded may be missing, and {money(terms.untold_flows)} "
+            "counted as moved may be something else."
+        )
+        for words in record.inputs.snapshot.untold:
+            out.print(f"[yellow]-[/] {escape(words)}")
 
 
 def _move(before: Decimal, after: Decimal) -> str:

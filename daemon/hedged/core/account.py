@@ -9,6 +9,10 @@ for linear contracts, Q being the short size in index units (contracts x multipl
 hedge P&L is ``-Q x change of index``, basis P&L ``-Q x change of (mark - index)``, both summed
 between fills; slippage is against the mark at the fill, positive when worse; funding is positive
 when received. Where no index is recorded, index = mark and basis P&L is 0.
+
+What a venue does not tell is in no term: a fee or an amount is then in *unexplained* (a fee in another
+coin in none), and a fill without a mark counts as made at the mark, so that its slippage is in the
+hedge or the basis P&L. *untold* counts such events, *untold_notional* is what was traded in them.
 """
 
 from __future__ import annotations
@@ -40,7 +44,13 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribution:
-    """The terms of the identity over a period, in the settle currency; `+` joins two periods."""
+    """
+    The terms of the identity over a period, in the settle currency; `+` joins two periods.
+
+    By how much they may be off: *untold* events are told in part; *untold_notional* was traded in
+    fills whose fee, price or mark is missing; *untold_flows* is money of an unknown kind, counted as
+    flows, in absolute amounts.
+    """
 
     equity_change: Decimal = ZERO
     hedge_pnl: Decimal = ZERO
@@ -50,6 +60,9 @@ class Attribution:
     slippage: Decimal = ZERO
     flows: Decimal = ZERO
     unexplained: Decimal = ZERO
+    untold: int = 0
+    untold_notional: Decimal = ZERO
+    untold_flows: Decimal = ZERO
 
     def __add__(self, other: Attribution) -> Attribution:
         return Attribution(
@@ -90,12 +103,13 @@ def attribute(before: AccountState | None, snapshot: Snapshot) -> Attribution:
         fills = [fill for fill in snapshot.fills if fill.symbol == symbol]
         moved, moved_basis = _price_moves(before.legs.get(symbol), leg, fills)
         hedge, basis = hedge + moved, basis + moved_basis
-    funding = sum((payment.amount for payment in snapshot.funding_payments), ZERO)
-    fees = sum((fill.fee for fill in snapshot.fills), ZERO)
+    funding = _told(payment.amount for payment in snapshot.funding_payments)
+    fees = _told(fill.fee for fill in snapshot.fills)
     # A contract that is no leg and not held has no quote; what was traded of it is unexplained.
     quoted = [fill for fill in snapshot.fills if fill.symbol in after.legs]
-    slippage = sum((_slippage(fill, after.legs[fill.symbol]) for fill in quoted), ZERO)
-    flows = sum((flow.amount for flow in snapshot.flows), ZERO)
+    slippage = _told(_slippage(fill, after.legs[fill.symbol]) for fill in quoted)
+    flows = _told(flow.amount for flow in snapshot.flows)
+    in_part = [fill for fill in quoted if fill.untold]
     change = after.equity - before.equity
     return Attribution(
         equity_change=change,
@@ -106,7 +120,20 @@ def attribute(before: AccountState | None, snapshot: Snapshot) -> Attribution:
         slippage=slippage,
         flows=flows,
         unexplained=change - (hedge + basis + funding - fees - slippage + flows),
+        untold=len(snapshot.untold),
+        untold_notional=sum((_notional(fill, after.legs[fill.symbol]) for fill in in_part), ZERO),
+        untold_flows=sum((abs(flow.amount or ZERO) for flow in snapshot.flows if flow.untold), ZERO),
     )
+
+
+def _told(amounts: Iterable[Decimal | None]) -> Decimal:
+    """The sum of what is told."""
+    return sum((amount for amount in amounts if amount is not None), ZERO)
+
+
+def _notional(fill: Fill, leg: Leg) -> Decimal:
+    price = fill.fill_price or fill.mark_price or leg.mark_price
+    return fill.contracts * leg.contract_multiplier * price
 
 
 def _price_moves(before: Leg | None, after: Leg, fills: Iterable[Fill]) -> tuple[Decimal, Decimal]:
@@ -117,13 +144,14 @@ def _price_moves(before: Leg | None, after: Leg, fills: Iterable[Fill]) -> tuple
         before = Leg(
             contracts=ZERO,
             contract_multiplier=after.contract_multiplier,
-            mark_price=first.mark_price,
+            mark_price=_mark_at(first) or after.mark_price,
             index_price=first.index_price,
         )
     held, mark, index = before.contracts, before.mark_price, before.index_price
     hedge = basis = ZERO
-    stops = [(f.mark_price, f.index_price, f.signed_contracts) for f in ordered]
-    for stop_mark, stop_index, traded in (*stops, (after.mark_price, after.index_price, ZERO)):
+    stops = [(_mark_at(f), f.index_price, f.signed_contracts) for f in ordered]
+    for told_mark, stop_index, traded in (*stops, (after.mark_price, after.index_price, ZERO)):
+        stop_mark = mark if told_mark is None else told_mark
         units = held * after.contract_multiplier
         moved = stop_mark - mark
         moved_index = moved if stop_index is None or index is None else stop_index - index
@@ -133,6 +161,18 @@ def _price_moves(before: Leg | None, after: Leg, fills: Iterable[Fill]) -> tuple
     return hedge, basis
 
 
-def _slippage(fill: Fill, leg: Leg) -> Decimal:
-    """``signed contracts * multiplier * (fill price - mark)``: positive when worse than the mark."""
+def _mark_at(stop: Fill | Leg) -> Decimal | None:
+    """The mark of a stop; where none is told of a fill, its own price."""
+    if stop.mark_price is None and isinstance(stop, Fill):
+        return stop.fill_price
+    return stop.mark_price
+
+
+def _slippage(fill: Fill, leg: Leg) -> Decimal | None:
+    """
+    ``signed contracts * multiplier * (fill price - mark)``: positive when worse than the mark. None
+    where either price is not told.
+    """
+    if fill.fill_price is None or fill.mark_price is None:
+        return None
     return fill.signed_contracts * leg.contract_multiplier * (fill.fill_price - fill.mark_price)

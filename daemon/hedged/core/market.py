@@ -125,18 +125,24 @@ class Holding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """A trade of the account; *mark_price* and *index_price* are those at the trade's instant."""
+    """
+    A trade of the account; *mark_price* and *index_price* are those at the trade's instant.
+
+    What moves the position is always told. A price or a fee (in the settle currency) that the venue
+    does not tell is None, and *untold* says which and why.
+    """
 
     at: datetime
     symbol: str
     side: Side
     contracts: Decimal
-    fill_price: Decimal
-    mark_price: Decimal
+    fill_price: Decimal | None
+    mark_price: Decimal | None
     index_price: Decimal | None
-    fee: Decimal
+    fee: Decimal | None
     client_order_id: str
     cause: Literal["order", "liquidation", "adl", "delivery"] = "order"
+    untold: str = ""
 
     @property
     def signed_contracts(self) -> Decimal:
@@ -145,22 +151,32 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FundingPayment:
-    """A settled funding; *amount* is positive when the account received it."""
+    """
+    A settled funding; *amount* is positive when the account received it.
+
+    What the venue does not tell is None, and *untold* says what and why.
+    """
 
     at: datetime
     symbol: str
-    funding_rate: Decimal
-    contracts: Decimal
-    mark_price: Decimal
-    amount: Decimal
+    funding_rate: Decimal | None
+    contracts: Decimal | None
+    mark_price: Decimal | None
+    amount: Decimal | None
+    untold: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """Money moved into (positive) or out of the futures account."""
+    """
+    Money moved into (positive) or out of the futures account.
+
+    *untold* says why its amount is None, or why an amount that is told may be no flow.
+    """
 
     at: datetime
-    amount: Decimal
+    amount: Decimal | None
+    untold: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +240,14 @@ class Snapshot:
     def quote(self, symbol: str) -> Quote:
         """The quote of *symbol*. Raises `KeyError` when the venue did not report it."""
         return _one(self.quotes, symbol)
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """What the venue did not tell of the money in these events; no reason not to trade."""
+        fills = (fill.untold for fill in self.fills)
+        payments = (payment.untold for payment in self.funding_payments)
+        flows = (flow.untold for flow in self.flows)
+        return tuple(words for words in (*fills, *payments, *flows) if words)
 
     def held(self, symbol: str) -> Decimal:
         """Signed contracts held; a complete snapshot lists every open position, so absent is flat."""

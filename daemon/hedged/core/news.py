@@ -13,9 +13,11 @@ from hedged.core.alerts import Alert, alert_of, hedge_line, text_of
 from hedged.core.market import OURS, Fill
 from hedged.core.record import CycleRecord, Outcome
 from hedged.core.target import Judgement
-from hedged.core.wording import contracts, money, percent, short_symbol
+from hedged.core.wording import contracts, money, money_told, percent, short_symbol
 
 LATE = timedelta(hours=1)
+UNTOLD_MAX = 3
+"""Of so many events that were told in part an alert says what is missing."""
 
 
 def news(record: CycleRecord) -> Iterator[Alert]:
@@ -30,6 +32,7 @@ def news(record: CycleRecord) -> Iterator[Alert]:
             yield _closed(record, fill)
         elif not fill.client_order_id.startswith(OURS):
             yield _foreign(record, fill)
+    yield from _told_in_part(record)
     tick, now = record.inputs.tick, record.inputs.now
     if tick.kind == "review" and now - tick.scheduled_at > LATE:
         late = _span(now - tick.scheduled_at)
@@ -142,8 +145,8 @@ def _closed(record: CycleRecord, fill: Fill) -> Alert:
         _key_of(fill),
         f"{words[fill.cause]}: {_deed(fill)}",
         text_of(
-            f"{fill.symbol} at {money(fill.fill_price)}, {fill.at:%Y-%m-%d %H:%M:%S} UTC, "
-            f"fee {money(fill.fee)}",
+            f"{fill.symbol} at {money_told(fill.fill_price)}, {fill.at:%Y-%m-%d %H:%M:%S} UTC, "
+            f"fee {money_told(fill.fee)}",
             hedge_line(record),
             f"{todo} See: hedged status",
         ),
@@ -158,11 +161,30 @@ def _foreign(record: CycleRecord, fill: Fill) -> Alert:
         _key_of(fill),
         f"{_deed(fill)} by another hand",
         text_of(
-            f"{fill.symbol} at {money(fill.fill_price)}, {fill.at:%Y-%m-%d %H:%M:%S} UTC",
+            f"{fill.symbol} at {money_told(fill.fill_price)}, {fill.at:%Y-%m-%d %H:%M:%S} UTC",
             hedge_line(record),
             "Every position of the contract is the hedge; the next passes trade it back.",
         ),
     )
+
+
+def _told_in_part(record: CycleRecord) -> Iterator[Alert]:
+    words, terms = record.inputs.snapshot.untold, record.thought.attribution
+    if words:
+        count = "an event" if len(words) == 1 else f"{len(words)} events"
+        yield alert_of(
+            record,
+            "unexplained",
+            "warning",
+            record.cycle_id,
+            f"{count} of the account told only in part",
+            text_of(
+                *words[:UNTOLD_MAX],
+                f"The costs of {money(terms.untold_notional)} traded may be missing, and "
+                f"{money(terms.untold_flows)} counted as moved may be something else. Hedging goes on.",
+                "See: hedged explain",
+            ),
+        )
 
 
 def _key_of(fill: Fill) -> str:

@@ -31,6 +31,11 @@ def money(value: Decimal | float) -> str:
     return text[1:] if text == "-0.00" else text
 
 
+def money_told(value: Decimal | None) -> str:
+    """A figure as `money`, or that the venue does not tell it."""
+    return "unknown" if value is None else money(value)
+
+
 def contracts(value: Decimal) -> str:
     """A quantity without trailing zeros: 1.250 is ``1.25``."""
     return f"{value.normalize():f}" if value else "0"

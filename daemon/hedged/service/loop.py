@@ -161,6 +161,8 @@ class Service:
         for fill in record.inputs.snapshot.fills:
             if fill.cause == "liquidation":
                 log.error("liquidated", symbol=fill.symbol, contracts=str(fill.contracts))
+        for words in record.inputs.snapshot.untold:
+            log.warning("told_in_part", text=words)
         unexplained = record.thought.attribution.unexplained
         if abs(unexplained) >= UNEXPLAINED_MIN:
             log.warning("unexplained", amount=str(unexplained))

@@ -72,6 +72,12 @@ class Book:
             if key not in self._keys:
                 self._stage(key, value)
 
+    def pass_over(self, keys: Iterable[str]) -> None:
+        """Events that can't be read, and need not be: a person said what is held with them."""
+        for key in keys:
+            log.warning("unread_passed_over", key=key)
+            self._keep("unread", key, None)
+
     def close_page(self, until: datetime) -> None:
         """Commit all that was added, told up to *until* by the venues' clock."""
         try:

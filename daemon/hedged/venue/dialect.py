@@ -97,6 +97,19 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """
+    A trade of *symbol* of which it can't be read how it moved the position; *why* has the venue's own
+    words. *at* is None where that can't be read either.
+    """
+
+    key: str
+    symbol: str
+    at: datetime | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
     """What the key may do; None where the venue does not tell."""
 
@@ -183,16 +196,17 @@ class Dialect(Protocol):
         since: datetime,
         until: datetime,
         known: Callable[[str], bool],
-    ) -> tuple[Happening, ...]:
+    ) -> tuple[Happening | Unread, ...]:
         """
         Fills of *symbols*, funding and transfers in *settle* from *since* on, in any order, maybe
-        twice; what is *known* by its key may be left out.
+        twice; what is *known* by its key may be left out. One event that can't be read fails nothing:
+        it is told in part, or that it can't be.
         """
 
     async def marks_at(
         self, wire: Wire, listing: Listing, at: datetime
-    ) -> tuple[Decimal, Decimal | None]:
-        """Mark and index price of the minute of *at*."""
+    ) -> tuple[Decimal | None, Decimal | None]:
+        """Mark and index price of the minute of *at*; None where the venue has none of it."""
 
     async def series(
         self,

@@ -6,7 +6,7 @@ Each check is a small function; a doubt is a sentence that says what is wrong an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
@@ -58,6 +58,16 @@ def of_notionals(
                 f"{symbol} on {account.name} is worth {ours:,.2f} by contract size and mark, and "
                 f"{found.notional:,.2f} by the venue's own figure",
             )
+
+
+def of_unread(unread: Mapping[str, str]) -> Iterable[str]:
+    """Trades of which it can't be read how they moved a position: why, by contract."""
+    for symbol, why in unread.items():
+        yield (
+            f"{symbol}: a trade can't be read, so nobody knows what all fills come to ({why}); it is "
+            "asked for again at every pass; if the position is right in truth, stop the daemon and run "
+            "`hedged run --once --live --accept-positions`"
+        )
 
 
 def of_rights(account: Account, rights: Rights) -> Iterable[str]:

@@ -49,7 +49,7 @@ class Contract:
         return contracts * self.contract_multiplier * price
 
 
-Kind = Literal["contract", "flow", "funding", "funding_missed", "fill", "outcome"]
+Kind = Literal["contract", "flow", "funding", "funding_missed", "fill", "outcome", "unread"]
 Value = Contract | Flow | FundingPayment | Fill | Outcome | None
 _TYPES = {
     "contract": Contract,
@@ -62,7 +62,10 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One line of the book; *value* is None for a funding stamp that nobody recorded."""
+    """
+    One line of the book; *value* is None for a funding stamp that nobody recorded, and for a trade that
+    could not be read and was passed over.
+    """
 
     seq: int
     kind: Kind

@@ -36,10 +36,11 @@ from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedged.venue import doubts
 from hedged.venue.accounts import Account, Names, balances_on, timed
 from hedged.venue.book import Book, Told
-from hedged.venue.dialect import AccountSeen, Balance, Happening, Listing
+from hedged.venue.dialect import AccountSeen, Balance, Happening, Listing, Unread
 from hedged.venue.holdings import StatedHolding, priced, stale, together
 from hedged.venue.modes import Adjusted, flat, modes_of, put_right
 from hedged.venue.outcomes import Landed
+from hedged.venue.partly import marked
 from hedged.venue.protocol import Order
 
 log = structlog.get_logger()
@@ -112,6 +113,7 @@ class LiveVenue:
         self._vouched: dict[str, tuple[datetime, tuple[str, ...]]] = {}
         self._sought: dict[str, datetime] = {}
         self._may_trade: dict[str, bool] = {}
+        self._unread: dict[str, str] = {}
 
     async def observe(self, now: datetime, *, after: int) -> Snapshot:
         if after > self.book.cursor:
@@ -215,7 +217,8 @@ class LiveVenue:
         look = await self._look(account)
         await self._noted([look], now)
         held = sum((one.contracts for one in look.positions if one.symbol == symbol), ZERO)
-        return Absence(at=at, adds_up=self.book.expected(symbol) == held)
+        adds_up = self.book.expected(symbol) == held and symbol not in self._unread
+        return Absence(at=at, adds_up=adds_up)
 
     async def cancel(self, client_order_id: str, symbol: str) -> None:
         account, name = self._placed(symbol)
@@ -339,23 +342,34 @@ class LiveVenue:
     async def _noted(self, seen: list[_Seen], now: datetime) -> list[str]:
         """Put into the book what the venues tell since the last look; all doubts about *seen*."""
         since = self.book.told_until
+        self._unread = {}
         if since is not None:
             found = await asyncio.gather(
                 # Up to the venue's present: what a clock that is behind leaves out is never asked for.
                 *(self._happened(one, since, now - one.exchange.skew) for one in self.hedges)
             )
-            self.book.add(chain.from_iterable(found))
+            self._book(dict(chain.from_iterable(found)))
         told = [doubt for look in seen for doubt in look.doubts]
         asked = self._asked()
         for look in seen:
             # Fills of other contracts are not asked for, so nothing can explain what is held of them.
-            kept = [one for one in look.instruments if one.symbol in asked]
+            # Nor is what can't be read; and it is asked for again until it can be.
+            kept = [one for one in look.instruments if one.symbol in asked - self._unread.keys()]
             if self._accepting:
                 self.book.accept(kept, look.positions)
             told += self.book.doubts(kept, look.positions, now)
         self._accepting = self._accepting and len(seen) < len(self.hedges)
-        self.book.close_page(now - max(account.exchange.skew for account in self.hedges))
-        return told
+        ends = now - max(account.exchange.skew for account in self.hedges)
+        self.book.close_page(since if since is not None and self._unread else ends)
+        return [*told, *doubts.of_unread(self._unread)]
+
+    def _book(self, happened: dict[str, Told | Unread]) -> None:
+        unread = {key: one for key, one in happened.items() if isinstance(one, Unread)}
+        self.book.add((key, one) for key, one in happened.items() if not isinstance(one, Unread))
+        if self._accepting:
+            self.book.pass_over(unread)
+        else:
+            self._unread = {one.symbol: one.why for one in unread.values()}
 
     def _asked(self) -> set[str]:
         """The contracts of which the venues are asked for fills: the legs, and what ever was one."""
@@ -365,7 +379,7 @@ class LiveVenue:
 
     async def _happened(
         self, account: Account, since: datetime, now: datetime
-    ) -> list[tuple[str, Told]]:
+    ) -> list[tuple[str, Told | Unread]]:
         exchange, opened = account.exchange, self.book.opened_at
         assert opened is not None, "a book that was told of anything was opened"
         listings = await exchange.listings()
@@ -380,21 +394,25 @@ class LiveVenue:
             now,
             lambda key: self.book.knows(f"{account.name}:{key}"),
         )
-        keyed = [(f"{account.name}:{one.key}", one) for one in found if one.at >= opened]
+        keyed = [
+            (f"{account.name}:{one.key}", one) for one in found if one.at is None or one.at >= opened
+        ]
         new = [(key, one) for key, one in keyed if not self.book.knows(key)]
         return [(key, await self._told(account, one, listings)) for key, one in new]
 
-    async def _told(self, account: Account, happening: Happening, listings: dict[str, Listing]) -> Told:
+    async def _told(
+        self, account: Account, happening: Happening | Unread, listings: dict[str, Listing]
+    ) -> Told | Unread:
         """The event as the core knows it: a fill with the marks of its minute."""
-        value = happening.value
+        value = happening if isinstance(happening, Unread) else happening.value
         if isinstance(value, Flow):
             return value
         symbol = self._names.key(account.name, value.symbol)
-        if isinstance(value, FundingPayment):
+        if isinstance(value, FundingPayment | Unread):
             return replace(value, symbol=symbol)
         exchange = account.exchange
         mark, index = await exchange.dialect.marks_at(exchange.wire, listings[value.symbol], value.at)
-        return replace(value, symbol=symbol, mark_price=mark, index_price=index)
+        return marked(value, symbol, mark, index)
 
     def _placed(self, key: str) -> tuple[Account, str]:
         """The account and the venue's symbol of a core's name."""

@@ -8,6 +8,7 @@ another), so the raw code decides. What is not listed is unknown.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Literal, NoReturn
 
 from hedged.errors import OutcomeUnknown, VenueRefused
@@ -64,3 +65,8 @@ def raised(table: Table, market: MarketType, error: Answered) -> NoReturn:
             raise Landed(str(error)) from None
         case _:
             raise OutcomeUnknown(str(error)) from None
+
+
+def end_of(filled: Decimal, wanted: Decimal) -> Literal["filled", "partial", "unfilled"]:
+    """What became of an order that is over."""
+    return "filled" if filled == wanted else "partial" if filled else "unfilled"

@@ -34,7 +34,7 @@ from hedged.core.record import Outcome
 from hedged.core.resolution import Absence
 from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedged.venue.ledger import Contract
-from hedged.venue.paper_account import BPS, PaperAccount
+from hedged.venue.paper_account import BPS, PaperAccount, sure
 from hedged.venue.protocol import Order, Trading
 
 
@@ -201,7 +201,7 @@ class PaperVenue:
         if filled == 0:
             return _outcome(order, reason="the bar has no volume for it"), None
         fill = self._fill(instrument, order, trading, filled, price, now)
-        return _outcome(order, filled=filled, fill_price=price, fee=fill.fee), fill
+        return _outcome(order, filled=filled, fill_price=price, fee=sure(fill.fee)), fill
 
     def _fillable(self, instrument: Instrument, trading: Trading) -> Decimal:
         """What is left of our share of what trades, in whole lots."""

@@ -246,7 +246,7 @@ class PaperAccount:
     def _apply(self, event: Event) -> None:
         match event.value:
             case Flow(amount=amount) | FundingPayment(amount=amount):
-                self.wallet += amount
+                self.wallet += sure(amount)
             case Fill() as fill:
                 self.fills.append(fill)
                 self._apply_fill(fill)
@@ -259,15 +259,22 @@ class PaperAccount:
         """Average the entry when the position grows; realise against it when it shrinks."""
         flat = Position(symbol=fill.symbol, contracts=ZERO, entry_price=ZERO)
         held, signed = self.positions.get(fill.symbol, flat), fill.signed_contracts
-        self.wallet -= fill.fee
+        price = sure(fill.fill_price)
+        self.wallet -= sure(fill.fee)
         if held.contracts * signed >= 0:
             total = held.contracts + signed
-            paid = held.contracts * held.entry_price + signed * fill.fill_price
+            paid = held.contracts * held.entry_price + signed * price
             self.positions[fill.symbol] = replace(held, contracts=total, entry_price=paid / total)
             return
-        moved = fill.fill_price - held.entry_price
+        moved = price - held.entry_price
         self.wallet += self.traded[fill.symbol].worth(-signed, moved)
         self.positions[fill.symbol] = replace(held, contracts=held.contracts + signed)
+
+
+def sure(figure: Decimal | None) -> Decimal:
+    """A figure of an account on paper, which tells all of them."""
+    assert figure is not None, "an account on paper tells everything"
+    return figure
 
 
 def _only_tier(rate: Decimal) -> tuple[MarginTier, ...]:

@@ -24,6 +24,7 @@ from ccxt.base.types import Entry
 from hedged.errors import HedgedError, OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedged.logs import Redactor
 from hedged.venue.budget import BACKOFF_S, Budget, Budgets
+from hedged.venue.given import NotGiven
 from hedged.venue.session import Session
 
 TIMEOUT_MS = 10_000
@@ -156,7 +157,7 @@ class Wire:
         try:
             return await self._ask(entry, params or {}, order=False)
         except Answered as error:
-            raise VenueUnavailable(f"{self._named(entry)}: {error}") from None
+            raise NotGiven(f"{self._named(entry)}: {error}", error.code) from None
 
     async def find(self, endpoint: str, params: Mapping[str, Any]) -> Any:
         """As `read`, with the reserve that is kept for orders; an error is raised as `Answered`."""
@@ -225,6 +226,10 @@ class Wire:
         except Answered as error:
             raise VenueUnavailable(f"{self.speech.ccxt_id} lists nothing: {error}") from None
         return dict(found)
+
+    def shown(self, row: Any) -> str:
+        """What the venue says, as it may be kept and shown: without secrets, and not too long."""
+        return _shortened(self._redact(json.dumps(row, default=str)))
 
     def clock_is_off(self, milliseconds: int) -> None:
         """The local clock is so far ahead of the venue's; requests are stamped with the venue's."""

@@ -21,8 +21,17 @@ from hedged.errors import VenueUnavailable
 from hedged.venue.binance import pages, prices, translate, wallets
 from hedged.venue.binance import series as series_of
 from hedged.venue.binance.outcomes import OUTCOMES
-from hedged.venue.binance.pages import PAGE
-from hedged.venue.dialect import AccountSeen, Balance, Happening, Listing, Rights, SymbolMode
+from hedged.venue.binance.pages import PAGE, UNKNOWN_ORDER, UNLISTED
+from hedged.venue.dialect import (
+    AccountSeen,
+    Balance,
+    Happening,
+    Listing,
+    Rights,
+    SymbolMode,
+    Unread,
+)
+from hedged.venue.given import given
 from hedged.venue.outcomes import raised
 from hedged.venue.protocol import MarginMode, Order
 from hedged.venue.reading import (
@@ -40,7 +49,6 @@ BARS_BACK = 2_500
 OPEN_INTEREST_BACK = timedelta(days=29)
 """What the venue keeps of it; older open interest is only there if it was recorded."""
 OPEN_INTEREST_PERIODS = ("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d")
-UNKNOWN_ORDER = "-2013"
 
 
 def used_of(headers: Mapping[str, str]) -> float | None:
@@ -151,28 +159,26 @@ class Binance:
         since: datetime,
         until: datetime,
         known: Callable[[str], bool],
-    ) -> tuple[Happening, ...]:
+    ) -> tuple[Happening | Unread, ...]:
         fills, incomes = await asyncio.gather(
             asyncio.gather(
                 *(pages.fills(wire, listings[s], settle, since, until, known) for s in sorted(symbols))
             ),
-            pages.incomes(wire, listings, settle, since, known),
+            pages.incomes(wire, listings, settle, since, until, known),
         )
         return (*(fill for found in fills for fill in found), *incomes)
 
     async def marks_at(
         self, wire: Wire, listing: Listing, at: datetime
-    ) -> tuple[Decimal, Decimal | None]:
+    ) -> tuple[Decimal | None, Decimal | None]:
         begins = milliseconds(at.replace(second=0, microsecond=0))
         asked = {"interval": "1m", "startTime": begins, "endTime": begins + 59_999, "limit": 1}
-        marks, indices = await asyncio.gather(
+        marks, indices = (
             wire.read("fapiPublicGetMarkPriceKlines", {"symbol": listing.market_id, **asked}),
             wire.read("fapiPublicGetIndexPriceKlines", {"pair": pair_of(listing), **asked}),
         )
-        mark, index = series_of.open_of(marks), series_of.open_of(indices)
-        if mark is None:
-            raise VenueUnavailable(f"no mark price of {listing.market_id} at {at:%Y-%m-%d %H:%M}")
-        return mark, index
+        mark, index = await asyncio.gather(given(marks, UNLISTED, []), given(indices, UNLISTED, []))
+        return series_of.open_of(mark), series_of.open_of(index)
 
     async def series(
         self,

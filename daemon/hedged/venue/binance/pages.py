@@ -7,17 +7,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from hedged.errors import VenueUnavailable
 from hedged.venue.binance import happened
-from hedged.venue.dialect import Happening, Listing
+from hedged.venue.dialect import Happening, Listing, Unread
+from hedged.venue.given import given
+from hedged.venue.partly import Partly, key_or_digest, money_or_words, whole_or_unread
 from hedged.venue.reading import instant, milliseconds, rows_of, table_of, text, whole
 from hedged.venue.wire import Wire
 
 PAGE = 1000
 TRADES_WINDOW = timedelta(days=6, hours=23)
 """The venue answers trades of at most seven days at once."""
+UNKNOWN_ORDER = "-2013"
+UNLISTED = frozenset({"-1121", "-1122"})
+"""The venue has no such symbol, or not any more."""
+TRADE = ("time", "id", "orderId", "side", "qty")
+INCOME = ("time", "tranId", "incomeType", "symbol", "income")
+"""The fields that are shown of what can't be read."""
 
 
 async def fills(
@@ -27,7 +36,7 @@ async def fills(
     since: datetime,
     until: datetime,
     known: Callable[[str], bool],
-) -> list[Happening]:
+) -> list[Happening | Unread]:
     """The trades of one contract from *since* to *until*, but those that are *known*."""
     trades: list[dict[str, Any]] = []
     begins = since
@@ -44,9 +53,22 @@ async def fills(
         if len(page) == PAGE:  # the rest of a full window comes by its id
             trades += await _trades_after(wire, listing, page[-1], until)
         begins = ends + timedelta(seconds=1)
-    new = [t for t in trades if not known(happened.key_of_trade(t, listing))]
-    orders = await _orders(wire, listing, {text(t, "orderId", "userTrades") for t in new})
-    return [happened.fill_of(t, listing, orders[text(t, "orderId", "userTrades")], settle) for t in new]
+    keyed = {key_or_digest(t, lambda row: happened.key_of_trade(row, listing)): t for t in trades}
+    new = {key: trade for key, trade in keyed.items() if not known(key)}
+    named = (Partly().told(partial(text, t, "orderId", "userTrades")) for t in new.values())
+    orders = await _orders(wire, listing, {order_id for order_id in named if order_id is not None})
+
+    def fill(trade: dict[str, Any]) -> Happening:
+        order_id = text(trade, "orderId", "userTrades")
+        if order_id not in orders:
+            raise VenueUnavailable(f"order {order_id}: the venue does not know it")
+        return happened.fill_of(trade, listing, orders[order_id], settle)
+
+    symbol = listing.instrument.symbol
+    return [
+        whole_or_unread(trade, TRADE, key, symbol, partial(fill, trade), wire.shown)
+        for key, trade in new.items()
+    ]
 
 
 async def _trades_after(
@@ -60,21 +82,32 @@ async def _trades_after(
             "limit": PAGE,
         }
         page = rows_of(await wire.read("fapiPrivateGetUserTrades", asked), "userTrades")
-        found += [row for row in page if instant(row, "time", "userTrades") <= until]
+        found += [row for row in page if not _after(row, until)]
         if len(page) < PAGE:
             return found
         last = page[-1]
 
 
+def _after(row: dict[str, Any], until: datetime) -> bool:
+    """Whether a trade is later than *until*; one without a time is not left out."""
+    when = Partly().told(lambda: instant(row, "time", "userTrades"))
+    return when is not None and when > until
+
+
 async def _orders(wire: Wire, listing: Listing, order_ids: set[str]) -> dict[str, dict[str, Any]]:
-    """The orders that trades belong to: only they say whose they are, and why they were made."""
+    """
+    The orders that trades belong to: only they say whose they are, and why they were made. Absent where
+    the venue does not know one, as it may for a moment.
+    """
 
     async def order(order_id: str) -> dict[str, Any]:
         asked = {"symbol": listing.market_id, "orderId": order_id}
-        return table_of(await wire.read("fapiPrivateGetOrder", asked), f"order {order_id}")
+        answer = await given(wire.read("fapiPrivateGetOrder", asked), {UNKNOWN_ORDER}, {})
+        return table_of(answer, f"order {order_id}")
 
     wanted = sorted(order_ids)
-    return dict(zip(wanted, await asyncio.gather(*map(order, wanted)), strict=True))
+    found = await asyncio.gather(*map(order, wanted))
+    return {order_id: row for order_id, row in zip(wanted, found, strict=True) if row}
 
 
 async def incomes(
@@ -82,9 +115,13 @@ async def incomes(
     listings: dict[str, Listing],
     settle: str,
     since: datetime,
+    until: datetime,
     known: Callable[[str], bool],
 ) -> list[Happening]:
-    """Funding and transfers in *settle* from *since* on, but those that are *known*."""
+    """
+    Funding and transfers in *settle* from *since* on, but those that are *known*. What does
+    not say when it was is told as of *until*.
+    """
     rows, begins = list[dict[str, Any]](), since
     while True:
         asked = {"startTime": milliseconds(begins), "limit": PAGE}
@@ -96,28 +133,32 @@ async def incomes(
     by_id = {listing.market_id: listing for listing in listings.values()}
     found: list[Happening] = []
     for row in rows:
-        if row.get("asset") != settle or known(happened.key_of_income(row)):
+        key, kind = key_or_digest(row, happened.key_of_income), str(row.get("incomeType"))
+        if row.get("asset") != settle or kind in happened.LEFT_OUT or known(key):
             continue
-        kind = text(row, "incomeType", "income")
-        if kind in happened.TRANSFERS:
-            found.append(happened.flow_of(row))
-        elif kind == "FUNDING_FEE":
-            listing = by_id.get(text(row, "symbol", "income"))
-            if listing is not None:
-                found.append(happened.funding_of(row, listing, await _settled(wire, row)))
+        read = partial(happened.flow_of, row)
+        if kind == happened.FUNDING:
+            listing = by_id.get(str(row.get("symbol")))
+            if listing is None:
+                continue
+            read = partial(happened.funding_of, row, listing, await _settled(wire, row))
+        one = money_or_words(row, INCOME, key, until, read, wire.shown)
+        found += [one] if one is not None else []
     return found
 
 
 async def _settled(wire: Wire, income: dict[str, Any]) -> dict[str, Any]:
-    """The rate and mark with which the funding of *income* was reckoned."""
-    when = milliseconds(instant(income, "time", "income"))
+    """The rate and mark with which the funding of *income* was reckoned; empty where there is none."""
+    at = Partly().told(lambda: instant(income, "time", "income"))
+    if at is None:
+        return {}
+    when = milliseconds(at)
     asked = {
-        "symbol": text(income, "symbol", "income"),
+        "symbol": income["symbol"],
         "startTime": when - 60_000,
         "endTime": when + 60_000,
         "limit": 1,
     }
-    rows = rows_of(await wire.read("fapiPublicGetFundingRate", asked), "fundingRate")
-    if not rows:
-        raise VenueUnavailable(f"no funding rate of {asked['symbol']} for an income at {when}")
-    return rows[0]
+    answer = await given(wire.read("fapiPublicGetFundingRate", asked), UNLISTED, [])
+    rows = rows_of(answer, "fundingRate")
+    return rows[0] if rows else {}

@@ -10,6 +10,7 @@ from typing import Any
 
 from hedged.errors import VenueUnavailable
 from hedged.venue.dialect import Listing
+from hedged.venue.partly import Partly
 from hedged.venue.reading import instant, number, positive, rows_of
 from hedged.venue.stamps import settled_rates
 
@@ -35,9 +36,9 @@ def bars_of(klines: Any, index_klines: Any) -> list[dict[str, Any]]:
 
 
 def open_of(klines: Any) -> Decimal | None:
-    """The open of the only bar, None without one."""
+    """The open of the only bar, None without one, or where it is no price."""
     rows = _klines(klines)
-    return positive({"open": rows[0][1]}, "open", "kline") if rows else None
+    return Partly().told(lambda: positive({"open": rows[0][1]}, "open", "kline")) if rows else None
 
 
 def _begin(row: list[Any]) -> datetime:

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from hedged.core.market import (
     ZERO,
@@ -27,6 +26,7 @@ from hedged.venue.dialect import (
     ListingKind,
     SeenPosition,
 )
+from hedged.venue.outcomes import end_of
 from hedged.venue.protocol import Order
 from hedged.venue.reading import (
     at,
@@ -287,10 +287,6 @@ def _outcome_of(row: dict[str, Any], listing: Listing, client_order_id: str) -> 
         filled=filled,
         fill_price=positive(row, "avgPrice", what) if filled else None,
         fee=ZERO,
-        status="resting" if rests else _end(filled, wanted),
+        status="resting" if rests else end_of(filled, wanted),
         reason="" if filled == wanted else f"the venue says {status}",
     )
-
-
-def _end(filled: Decimal, wanted: Decimal) -> Literal["filled", "partial", "unfilled"]:
-    return "filled" if filled == wanted else "partial" if filled else "unfilled"

@@ -5,7 +5,7 @@ Bybit's unified account, v5: which endpoints are asked for what.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,10 +18,18 @@ from hedged.core.metrics.history import SCHEMAS
 from hedged.core.metrics.vocabulary import Need
 from hedged.core.record import Outcome
 from hedged.errors import OutcomeUnknown, VenueUnavailable
-from hedged.venue.bybit import happened, prices, translate, wallets
+from hedged.venue.bybit import pages, prices, translate, wallets
 from hedged.venue.bybit import series as series_of
 from hedged.venue.bybit.outcomes import OUTCOMES
-from hedged.venue.dialect import AccountSeen, Balance, Happening, Listing, Rights, SymbolMode
+from hedged.venue.dialect import (
+    AccountSeen,
+    Balance,
+    Happening,
+    Listing,
+    Rights,
+    SymbolMode,
+    Unread,
+)
 from hedged.venue.outcomes import MarketType, raised
 from hedged.venue.protocol import MarginMode, Order
 from hedged.venue.reading import milliseconds
@@ -29,9 +37,7 @@ from hedged.venue.wire import Answered, Speech, Wire
 
 HOST = "api.bybit.com"
 BARS_PAGE, RATES_PAGE, OPEN_INTEREST_PAGE = 1000, 200, 200
-POSITIONS_PAGE, ORDERS_PAGE, EXECUTIONS_PAGE, LOG_PAGE = 200, 50, 100, 50
-WEEK = timedelta(days=7)
-"""The venue answers executions and log entries of at most this much at once, both ends included."""
+POSITIONS_PAGE, ORDERS_PAGE = 200, 50
 BARS_BACK = 2_500
 """Bars, fundings and samples asked for of a symbol that nothing is kept of."""
 SETTLES = frozenset({"USDT", "USDC"})
@@ -149,18 +155,18 @@ class Bybit:
         since: datetime,
         until: datetime,
         known: Callable[[str], bool],
-    ) -> tuple[Happening, ...]:
+    ) -> tuple[Happening | Unread, ...]:
         fills, entries = await asyncio.gather(
             asyncio.gather(
-                *(self._fills(wire, listings[s], settle, since, until, known) for s in sorted(symbols))
+                *(pages.fills(wire, listings[s], settle, since, until, known) for s in sorted(symbols))
             ),
-            self._entries(wire, listings, settle, since, until, known),
+            pages.entries(wire, listings, settle, since, until, known),
         )
         return (*(fill for found in fills for fill in found), *entries)
 
     async def marks_at(
         self, wire: Wire, listing: Listing, at: datetime
-    ) -> tuple[Decimal, Decimal | None]:
+    ) -> tuple[Decimal | None, Decimal | None]:
         minute = at.replace(second=0, microsecond=0)
         begins = milliseconds(minute)
         asked = {**_named(listing), "interval": "1", "start": begins, "end": begins, "limit": 1}
@@ -168,10 +174,7 @@ class Bybit:
             wire.read("publicGetV5MarketMarkPriceKline", asked),
             wire.read("publicGetV5MarketIndexPriceKline", asked),
         )
-        mark = series_of.open_at(marks, listing, minute)
-        if mark is None:
-            raise VenueUnavailable(f"no mark price of {listing.market_id} at {at:%Y-%m-%d %H:%M}")
-        return mark, series_of.open_at(indices, listing, minute)
+        return series_of.open_at(marks, listing, minute), series_of.open_at(indices, listing, minute)
 
     async def series(
         self,
@@ -237,7 +240,7 @@ class Bybit:
         self, wire: Wire, listing: Listing, client_order_id: str, since: datetime
     ) -> Outcome | None:
         asked = {**_named(listing), "startTime": milliseconds(since), "limit": ORDERS_PAGE}
-        async for row in _paged(wire, ORDERS_PAST, asked):
+        async for row in pages.rows(wire, ORDERS_PAST, asked):
             if row.get("orderLinkId") == client_order_id:
                 return translate.outcome_of(row, listing, client_order_id)
         return None
@@ -264,7 +267,7 @@ class Bybit:
 
         async def of(book: dict[str, str]) -> list[tuple[MarketType, dict[str, Any]]]:
             market: MarketType = "inverse" if book["category"] == "inverse" else "linear"
-            return [(market, row) async for row in _paged(wire, endpoint, {**book, "limit": page})]
+            return [(market, row) async for row in pages.rows(wire, endpoint, {**book, "limit": page})]
 
         return [row for found in await asyncio.gather(*map(of, books)) for row in found]
 
@@ -280,44 +283,6 @@ class Bybit:
         if len(found) > 1:
             raise VenueUnavailable(f"{what}: the venue has {len(found)} of them")
         return found[0] if found else None
-
-    async def _fills(
-        self,
-        wire: Wire,
-        listing: Listing,
-        settle: str,
-        since: datetime,
-        until: datetime,
-        known: Callable[[str], bool],
-    ) -> list[Happening]:
-        found: list[Happening] = []
-        for window in _weeks(since, until):
-            asked = {**_named(listing), **window, "limit": EXECUTIONS_PAGE}
-            found += [
-                happened.fill_of(row, listing, settle)
-                async for row in _paged(wire, "privateGetV5ExecutionList", asked)
-                if not happened.is_funding(row) and not known(happened.key_of_execution(row))
-            ]
-        return found
-
-    async def _entries(
-        self,
-        wire: Wire,
-        listings: dict[str, Listing],
-        settle: str,
-        since: datetime,
-        until: datetime,
-        known: Callable[[str], bool],
-    ) -> list[Happening]:
-        by_id = {listing.market_id: listing for listing in listings.values()}
-        found: list[Happening] = []
-        for window in _weeks(since, until):
-            asked = {"accountType": "UNIFIED", "currency": settle, **window, "limit": LOG_PAGE}
-            async for row in _paged(wire, "privateGetV5AccountTransactionLog", asked):
-                if not known(happened.key_of_entry(row)):
-                    entry = happened.entry_of(row, by_id, settle)
-                    found += [entry] if entry is not None else []
-        return found
 
     async def _bars(
         self, wire: Wire, listing: Listing, bar: str, after: datetime | None, until: datetime
@@ -394,30 +359,3 @@ def _books(listings: Mapping[str, Listing]) -> list[dict[str, str]]:
     settles = SETTLES | {instrument.settle for instrument in linear}
     books = [{"category": "linear", "settleCoin": settle} for settle in sorted(settles)]
     return [*books, {"category": "inverse"}]
-
-
-def _weeks(since: datetime, until: datetime) -> list[dict[str, int]]:
-    """Windows that the venue answers at once, which together cover *since* to *until*."""
-    windows: list[dict[str, int]] = []
-    begins = since
-    while begins <= until:
-        ends = min(begins + WEEK, until)
-        windows.append({"startTime": milliseconds(begins), "endTime": milliseconds(ends)})
-        begins = ends + timedelta(milliseconds=1)
-    return windows
-
-
-async def _paged(wire: Wire, endpoint: str, asked: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
-    """The rows of every page. The last page may still name a next one, which then is empty."""
-    cursor, cursors = "", set[str]()
-    while True:
-        answer = await wire.read(endpoint, {**asked, "cursor": cursor} if cursor else asked)
-        page = translate.list_of(answer, endpoint)
-        for row in page:
-            yield row
-        cursor = translate.cursor_of(answer, endpoint)
-        if not page or not cursor:
-            return
-        if cursor in cursors:
-            raise VenueUnavailable(f"{endpoint}: its pages go round in a circle")
-        cursors.add(cursor)

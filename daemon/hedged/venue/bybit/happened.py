@@ -11,6 +11,7 @@ from hedged.core.market import Fill, Flow, FundingPayment
 from hedged.errors import VenueUnavailable
 from hedged.venue.bybit.translate import own_id_of, side_of
 from hedged.venue.dialect import Happening, Listing
+from hedged.venue.partly import Partly, fee_in, plain
 from hedged.venue.reading import at, instant, number, positive, text
 
 Cause = Literal["order", "liquidation", "adl", "delivery"]
@@ -46,28 +47,32 @@ def key_of_execution(row: Mapping[str, Any]) -> str:
 
 def is_funding(row: Mapping[str, Any]) -> bool:
     """Whether an execution is a funding, and no trade."""
-    return text(row, "execType", "execution") == FUNDING
+    return row.get("execType") == FUNDING
 
 
 def fill_of(row: Mapping[str, Any], listing: Listing, settle: str) -> Happening:
     """
     A row of ``execution/list`` that is a trade; its marks are not known yet.
 
-    The fee is in the coin that the row names, else in the one that the contract settles in.
+    The fee is in the coin that the row names, else in the one that the contract settles in. A trade of
+    a type that is not known here moves the position all the same, and counts as one of an order.
+
+    Raises
+    ------
+    VenueUnavailable
+        When it can't be read what moved the position, when, and by whose order.
     """
-    what = key_of_execution(row)
+    what, partly = key_of_execution(row), Partly()
     if text(row, "symbol", what) != listing.market_id:
         raise VenueUnavailable(f"{what}: it is of {row['symbol']}, not of {listing.market_id}")
     kind = text(row, "execType", what)
     if kind not in CAUSES:
-        raise VenueUnavailable(f"{what}: execType {kind} is not known here")
-    fee = number(row, "execFee", what)
-    coin = row.get("feeCurrency") or row.get("feeCoin") or listing.instrument.settle
-    if coin != settle and fee:
-        raise VenueUnavailable(
-            f"{what}: its fee is in {coin}; let the account pay its fees in {settle}"
+        partly.say(
+            f"{what}: execType {plain(kind)} is not known here, and counts as a trade of an order"
         )
-    when, price = instant(row, "execTime", what), positive(row, "execPrice", what)
+    coin = row.get("feeCurrency") or row.get("feeCoin") or listing.instrument.settle
+    fee = partly.told(lambda: fee_in(settle, number(row, "execFee", what), coin, what))
+    price, when = partly.told(lambda: positive(row, "execPrice", what)), instant(row, "execTime", what)
     return Happening(
         at=when,
         key=what,
@@ -77,11 +82,12 @@ def fill_of(row: Mapping[str, Any], listing: Listing, settle: str) -> Happening:
             side=side_of(row, what),
             contracts=positive(row, "execQty", what),
             fill_price=price,
-            mark_price=price,
+            mark_price=None,
             index_price=None,
             fee=fee,
             client_order_id=own_id_of(row, what),
-            cause=CAUSES[kind],
+            cause=CAUSES.get(kind, "order"),
+            untold=partly.words,
         ),
     )
 
@@ -115,7 +121,7 @@ def entry_of(row: Mapping[str, Any], by_id: Mapping[str, Listing], settle: str) 
         if category in CONTRACTS:
             return None
         if category not in OTHERS:
-            raise VenueUnavailable(f"{what}: category {category} is not known here")
+            raise VenueUnavailable(f"{what}: category {plain(category)} is not known here")
     change = number(row, "change", what)
     return Happening(at=when, key=what, value=Flow(at=when, amount=change)) if change else None
 
@@ -127,17 +133,21 @@ def _funding_of(row: Mapping[str, Any], listing: Listing, what: str) -> Happenin
     ``feeRate`` is the market's rate for a long and its opposite for a short, ``tradePrice`` is the
     mark, ``qty`` the position without its direction, which ``side`` tells.
     """
-    when, side = instant(row, "transactionTime", what), side_of(row, what)
-    direction = 1 if side == "buy" else -1
+    when, partly = instant(row, "transactionTime", what), Partly()
+    side = partly.told(lambda: side_of(row, what))
+    direction = None if side is None else 1 if side == "buy" else -1
+    rate = partly.told(lambda: number(row, "feeRate", what))
+    quantity = partly.told(lambda: positive(row, "qty", what))
     return Happening(
         at=when,
         key=what,
         value=FundingPayment(
             at=when,
             symbol=listing.instrument.symbol,
-            funding_rate=direction * number(row, "feeRate", what),
-            contracts=direction * positive(row, "qty", what),
-            mark_price=positive(row, "tradePrice", what),
-            amount=number(row, "funding", what),
+            funding_rate=None if rate is None or direction is None else direction * rate,
+            contracts=None if quantity is None or direction is None else direction * quantity,
+            mark_price=partly.told(lambda: positive(row, "tradePrice", what)),
+            amount=partly.told(lambda: number(row, "funding", what)),
+            untold=partly.words,
         ),
     )

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from hedged.errors import VenueUnavailable
 from hedged.venue.bybit.translate import list_of, only_of, result_of
 from hedged.venue.dialect import Listing
+from hedged.venue.partly import Partly
 from hedged.venue.reading import instant, number, positive
 from hedged.venue.stamps import settled_rates
 
@@ -53,10 +55,10 @@ def bars_of(klines: Any, index_klines: Any, listing: Listing) -> list[dict[str, 
 
 
 def open_at(klines: Any, listing: Listing, when: datetime) -> Decimal | None:
-    """The open of the bar that begins at *when*, None without one."""
+    """The open of the bar that begins at *when*, None without one, or where it is no price."""
     for row in _candles(klines, listing, 5):
         if _begin(row) == when:
-            return positive({"open": row[1]}, "open", "kline")
+            return Partly().told(partial(positive, {"open": row[1]}, "open", "kline"))
     return None
 
 

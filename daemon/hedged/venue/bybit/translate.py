@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from hedged.core.market import ZERO, Instrument, MarginTier, OpenOrder, Position, Quote, Side
 from hedged.core.record import Outcome
 from hedged.errors import OutcomeUnknown, VenueUnavailable
 from hedged.venue.depth import depth_of
 from hedged.venue.dialect import Listing, SeenPosition
-from hedged.venue.outcomes import MarketType
+from hedged.venue.outcomes import MarketType, end_of
 from hedged.venue.protocol import Order
 from hedged.venue.reading import (
     at,
@@ -355,10 +355,6 @@ def _outcome_of(row: Mapping[str, Any], listing: Listing, client_order_id: str) 
         filled=filled,
         fill_price=positive(row, "avgPrice", what) if filled else None,
         fee=ZERO,
-        status="resting" if rests else _end(filled, wanted),
+        status="resting" if rests else end_of(filled, wanted),
         reason="" if filled == wanted else f"the venue says {status}, {why or 'without a reason'}",
     )
-
-
-def _end(filled: Decimal, wanted: Decimal) -> Literal["filled", "partial", "unfilled"]:
-    return "filled" if filled == wanted else "partial" if filled else "unfilled"
