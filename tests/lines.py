@@ -90,7 +90,7 @@ async def linked(
         clock.step(seconds=seconds)
 
     async with Server(venue) as server:
-        budgets = Budgets(clock, at_once)
+        budgets = Budgets(clock.seconds, at_once)
         limits = {host: most * limit_times for host, most in dialect.speech.weight_limits.items()}
         speech = replace(dialect.speech, weight_limits=limits)
         public = Wire(speech, budgets, local, endpoint=server.url)

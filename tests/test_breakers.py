@@ -19,7 +19,7 @@ from hedged.core.gate import BREAKER, Limits
 from hedged.core.market import ZERO, Fill, Snapshot
 from hedged.core.record import CycleRecord, Mode, Outcome, Tick
 from hedged.core.target import RatioPolicy
-from hedged.errors import JournalBusy, VenueRefused
+from hedged.errors import JournalBusy, Unjudged, VenueRefused
 from hedged.history.keeper import Keeper
 from hedged.history.store import HistoryStore
 from hedged.journal.store import Journal
@@ -31,7 +31,7 @@ NOW = MONDAY + timedelta(minutes=5)
 class Account(FakeVenue):
     """
     Holds what it was sent, and tells the fills; *mirrored*: a sale makes it long; *refusing*: every
-    order is refused.
+    order is refused; *late*: every order comes too late to be looked at.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -39,7 +39,7 @@ class Account(FakeVenue):
         self.clock = clock
         self.held = ZERO
         self.fills: list[Fill] = []
-        self.refusing = self.mirrored = False
+        self.refusing = self.mirrored = self.late = False
         self.frames["bars"] = bars([100.0] * 5, start=MONDAY - timedelta(days=5))
 
     async def observe(self, now: Any, *, after: int) -> Snapshot:
@@ -53,6 +53,9 @@ class Account(FakeVenue):
         )
 
     async def send(self, order: Order) -> Outcome:
+        if self.late:
+            self.orders.append(order)
+            raise Unjudged("outside of recvWindow")
         if self.refusing:
             self.orders.append(order)
             raise VenueRefused("margin is insufficient")
@@ -169,6 +172,30 @@ async def test_after_a_lift_refusals_are_counted_anew(rig: Any) -> None:
 
     assert [len(record.outcomes) for record in again] == [1, 1, 1, 0]
     assert len(made.standing()) == 1
+
+
+async def test_orders_that_nobody_judged_are_no_refusals_in_a_row_and_are_looked_at_again_soon(
+    rig: Any,
+) -> None:
+    made = rig(orders_per_hour_max=6)
+    made.venue.refusing = True
+    await made.run()
+    made.venue.late = True
+    late = [await made.run() for _ in range(4)]
+    counted = made.journal.usage(
+        "main", Tick(kind="guard", cadence="x", scheduled_at=NOW), made.clock()
+    )
+    made.venue.late = False
+    await made.run()
+    bounded = await made.run()
+
+    assert [(o.status, o.judged) for one in late for o in one.outcomes] == [("refused", False)] * 4
+    assert {one.look_again for one in late} == {"soon"}
+    assert counted.refused_in_a_row == 1
+    assert bounded.outcomes == ()
+    assert [reason.partition(",")[0] for _, reason in made.standing()] == [
+        f"{BTC}: 6 orders in the last hour"
+    ]
 
 
 async def test_an_order_that_was_not_refused_ends_the_row(rig: Any) -> None:

@@ -78,7 +78,8 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 async def run(venue: FakeVenue, journal: Journal, *steps: Step) -> tuple[Outcome, ...]:
-    return await execute(Approved(steps=steps, by="paper"), review_tick(), venue, journal, policy())
+    done = await execute(Approved(steps=steps, by="paper"), review_tick(), venue, journal, policy())
+    return done.outcomes
 
 
 async def test_the_intent_is_on_disk_before_the_order_is_sent(journal: Journal) -> None:

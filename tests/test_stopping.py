@@ -113,6 +113,28 @@ def rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
         one.journal.close()
 
 
+@pytest.mark.parametrize(("waits_s", "looks"), [(4, 1), (6, 2)])
+async def test_what_was_read_before_a_wait_is_read_again_once(
+    rig: Callable[..., Rig], waits_s: int, looks: int
+) -> None:
+    """As when the request budget made a read wait: positions would be as old as that."""
+    made = rig("0.4")
+    seen, observe = [], made.venue.observe
+
+    async def slow(now: datetime, *, after: int) -> Snapshot:
+        seen.append(now)
+        found = await observe(now, after=after)
+        made.clock.step(seconds=waits_s)
+        return found
+
+    made.venue.observe = slow  # type: ignore[method-assign]
+    began = made.clock() + timedelta(minutes=5)
+    record = await made.passed()
+
+    assert seen == [began + timedelta(seconds=waits_s * look) for look in range(looks)]
+    assert record.inputs.snapshot.at == seen[-1]
+
+
 async def test_a_pause_lets_nothing_grow_and_reductions_go_on(rig: Callable[..., Rig]) -> None:
     made = rig("0.4", BTC, ETH, BTC=d(-5))
     made.stop("pause")

@@ -24,18 +24,29 @@ from hedged.journal.store import Journal
 log = structlog.get_logger()
 
 
-def consent(inputs: Inputs, thought: Thought, mode: Mode, policy: Policy, journal: Journal) -> Answer:
+def consent(
+    inputs: Inputs,
+    thought: Thought,
+    mode: Mode,
+    policy: Policy,
+    journal: Journal,
+    *,
+    leaving: bool = False,
+) -> Answer:
     """
     What of the plan may be sent; with it, in alert mode, the proposal that is to be recorded.
 
     Killed after the consent is used up and before anything is sent, nothing is ever sent under it:
-    the next pass makes a new proposal.
+    the next pass makes a new proposal. A daemon that is *leaving* uses none, for it would send nothing.
     """
     found = weighed(inputs, thought, mode, policy)
     if inputs.standing is not None and inputs.standing.altered:
         log.error("proposal_altered", alert=True, reason=inputs.standing.altered)
     if found.uses is None:
         return found
+    if leaving:
+        because = "hedged was asked to leave; the consent is kept for its next start"
+        return replace(found, consent=NOBODY, uses=None, because=because)
     try:
         Approvals(journal).use(found.uses, policy.portfolio, inputs.tick.id, inputs.now)
     except ConsentRefused as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hedged import approval, breakers
 from hedged.core import gate, stops
@@ -27,11 +27,14 @@ from hedged.core.rules import evaluate
 from hedged.core.sizing import present_ratio, size
 from hedged.core.target import bounded, decide, first_memory
 from hedged.core.watch import Ages, Alarm, alarms, barred
-from hedged.execute import Resolver, execute, take_back
+from hedged.execute import Resolver, execute, staying, take_back
 from hedged.history.keeper import Keeper, Measured
 from hedged.journal.approvals import Approvals
 from hedged.journal.store import Journal
 from hedged.venue.protocol import Venue
+
+OLD = timedelta(seconds=5)
+"""What took longer from its first read on, as when the budget made it wait, is observed again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +50,11 @@ class Shell:
     resolver: Resolver = field(default_factory=Resolver)
 
 
-async def run(tick: Tick, shell: Shell) -> CycleRecord:
+async def run(tick: Tick, shell: Shell, leaving: Callable[[], bool] = staying) -> CycleRecord:
     """
     One pass for one portfolio, from observation to the journal's row.
+
+    Once the daemon is *leaving* no order is sent any more; the one in hand is waited for.
 
     Raises
     ------
@@ -64,17 +69,20 @@ async def run(tick: Tick, shell: Shell) -> CycleRecord:
         await take_back(inputs, shell.venue)
     thought = deliberate(inputs, shell.policy)
     breakers.keep(thought.review.trips, shell.policy.portfolio, shell.journal, inputs.now)
-    answer = approval.consent(inputs, thought, shell.mode, shell.policy, shell.journal)
+    answer = approval.consent(
+        inputs, thought, shell.mode, shell.policy, shell.journal, leaving=leaving()
+    )
     approved = gate.settle(thought.review, answer.consent)
-    outcomes = await execute(approved, tick, shell.venue, shell.journal, shell.policy)
+    done = await execute(approved, tick, shell.venue, shell.journal, shell.policy, leaving)
     record = record_of(
         inputs,
         thought,
-        outcomes,
+        done.outcomes,
         policy=shell.policy,
         mode=shell.mode,
         approved_by=approved.by,
         answer=answer,
+        left_out=done.left_out,
     )
     shell.journal.append(record, shell.policy)
     return record
@@ -88,6 +96,8 @@ async def observe(tick: Tick, shell: Shell, unresolved: tuple[str, ...]) -> Inpu
     measured: Measured | None = None
     if tick.kind == "review":
         measured = await shell.keeper.measured(policy, tick.scheduled_at, snapshot.holdings)
+    if shell.clock() - snapshot.at > OLD:  # once: a venue that stays slow is for the gate to refuse
+        snapshot = await shell.venue.observe(shell.clock(), after=memory.cursor)
     now = shell.clock()
     return Inputs(
         tick=tick,

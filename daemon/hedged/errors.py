@@ -14,6 +14,7 @@ What can go wrong, and what the daemon does next.
     +-- ConsentRefused       nothing was decided on a proposal: the reason is told, nothing changes
     +-- VenueUnavailable     skip this pass, count it, alert at the n-th in a row
     +-- VenueRefused         record it; never retried as it stands
+    |   +-- Unjudged         nobody looked at the order: wait, and don't count it as a rejection
     +-- OutcomeUnknown       resolve it before anything else is sent on that instrument
 
 Anything else is unexpected: it freezes that one portfolio, persisted, and the others go on.
@@ -77,6 +78,10 @@ class VenueUnavailable(HedgedError):
 
 class VenueRefused(HedgedError):
     """The venue said no, and nothing was executed."""
+
+
+class Unjudged(VenueRefused):
+    """The order did not leave this machine, or reached the venue too late; that says nothing of it."""
 
 
 class OutcomeUnknown(HedgedError):

@@ -8,6 +8,8 @@ pass asks the venue before it does anything else; `core.resolution` says when it
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import structlog
@@ -19,7 +21,8 @@ from hedged.core.plan import Step
 from hedged.core.policy import Policy
 from hedged.core.record import Inputs, Outcome, Tick
 from hedged.core.resolution import Absence, why_open
-from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
+from hedged.core.wording import contracts
+from hedged.errors import OutcomeUnknown, Unjudged, VenueRefused, VenueUnavailable
 from hedged.journal.intents import Intent
 from hedged.journal.store import Journal
 from hedged.venue.protocol import Order, Venue
@@ -30,21 +33,49 @@ LOOKS = 3
 """How often an order that was taken back is looked up at once; the next pass looks again."""
 
 
+LEAVING = "hedged was asked to leave"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executed:
+    """One outcome a step that was sent, and of steps that were *left_out* what and why."""
+
+    outcomes: tuple[Outcome, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def staying() -> bool:
+    """Nobody asked to leave."""
+    return False
+
+
 async def execute(
-    approved: Approved, tick: Tick, venue: Venue, journal: Journal, policy: Policy
-) -> tuple[Outcome, ...]:
+    approved: Approved,
+    tick: Tick,
+    venue: Venue,
+    journal: Journal,
+    policy: Policy,
+    leaving: Callable[[], bool] = staying,
+) -> Executed:
     """
-    Send the steps in order; one outcome a step that was sent, the last may be unknown or resting.
+    Send the steps in order; the last outcome may be unknown or resting.
 
     Either leaves its intent open, and nothing more is sent until the next pass has resolved it.
-    What restricts the portfolio is looked at before each, for a person may stop it at any time.
+    What restricts the portfolio is looked at before each, for a person may stop it at any time; and
+    whether the daemon is *leaving*.
     """
     outcomes: list[Outcome] = []
+    left_out: list[str] = []
     for step in approved.steps:
         now = journal.clock()
         stopped = stops.refusal(step, journal.restrictions(policy.portfolio, now), now)
-        if stopped:  # a person stopped it after the pass began: the order in hand was the last
+        if leaving():
+            stopped = LEAVING
+        if stopped:  # after the pass began: the order in hand was the last
             log.warning("order_not_sent", symbol=step.symbol, side=step.side, reason=stopped)
+            left_out.append(
+                f"{step.symbol}: {step.side} {contracts(step.contracts)} left out, {stopped}"
+            )
             continue
         intent = journal.open_intent(policy, tick, step)
         outcome = await _send(intent, step, venue)
@@ -54,7 +85,7 @@ async def execute(
         if outcome.status in ("unknown", "resting"):
             break
         journal.resolve_intent(intent, outcome)
-    return tuple(outcomes)
+    return Executed(outcomes=tuple(outcomes), left_out=tuple(left_out))
 
 
 class Resolver:
@@ -146,6 +177,8 @@ async def _send(intent: Intent, step: Step, venue: Venue) -> Outcome:
     )
     try:
         return await venue.send(order)
+    except Unjudged as error:
+        return replace(_outcome(intent, step, "refused", str(error)), judged=False)
     except VenueRefused as error:
         return _outcome(intent, step, "refused", str(error))
     except OutcomeUnknown as error:

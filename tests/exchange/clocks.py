@@ -20,6 +20,10 @@ class Stopped:
         """Move by ``hours=8`` and the like."""
         self.now += timedelta(**by)
 
+    def seconds(self) -> float:
+        """As a clock that is never set: seconds since `START`."""
+        return (self.now - START).total_seconds()
+
 
 class Running:
     """The computer's time, moved by an offset; for processes that do not share a clock."""

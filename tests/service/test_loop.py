@@ -21,10 +21,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from builders import BTC, MONDAY, bars, policy, position, quote, rule, snapshot
+from builders import BTC, ETH, MONDAY, bars, contract, policy, position, quote, rule, snapshot
 from fakes import FakeClock, FakeVenue
 from hedged.core.market import ZERO, Snapshot
-from hedged.core.record import CycleRecord
+from hedged.core.record import CycleRecord, Outcome
+from hedged.core.sizing import HedgeLeg
 from hedged.core.watch import WatchPolicy
 from hedged.cycle import Shell
 from hedged.errors import JournalBusy, VenueUnavailable
@@ -35,6 +36,7 @@ from hedged.service.loop import UNAVAILABLE_ALERT, Service
 from hedged.service.ticks import Schedule
 from hedged.settings import sections
 from hedged.settings.load import load
+from hedged.venue.protocol import Order
 from hedged.wiring import Daemon
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -377,7 +379,7 @@ async def test_a_journal_too_busy_at_the_very_end_still_leaves_cleanly(rig: Rig)
     assert len(rig.records) == 2
 
 
-async def test_asked_to_leave_it_finishes_the_step_in_hand_and_starts_no_other(rig: Rig) -> None:
+async def test_asked_to_leave_before_an_order_it_records_the_pass_and_sends_none(rig: Rig) -> None:
     class Leaving(Live):
         async def observe(self, now: datetime, *, after: int) -> Snapshot:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -389,8 +391,82 @@ async def test_asked_to_leave_it_finishes_the_step_in_hand_and_starts_no_other(r
     await asyncio.wait_for(rig.made(rig.journal).run(rig.wakes(rig.later(), rig.later())), 10)
 
     assert rig.told() == [("main", "review")]
+    assert rig.venues["main"].orders == []
+    assert rig.journal.intents("main") == []
+    (told,) = rig.records[0].left_out
+    assert told.endswith("left out, hedged was asked to leave")
+    assert told in rig.records[0].because
+
+    rig.venues["main"] = Live()  # the next start sends what was left out
+    rig.clock.step(minutes=5)
+    await rig.made(rig.journal).run(rig.wakes())
     assert len(rig.venues["main"].orders) == 1
+
+
+async def test_asked_to_leave_during_an_order_it_waits_for_its_outcome_and_sends_no_other(
+    rig: Rig,
+) -> None:
+    class Leaving(Live):
+        async def observe(self, now: datetime, *, after: int) -> Snapshot:
+            seen = await super().observe(now, after=after)
+            return replace(
+                seen,
+                instruments=(contract(), contract(ETH)),
+                quotes=(quote(at=now), quote(ETH, at=now)),
+            )
+
+        async def send(self, order: Order) -> Outcome:
+            os.kill(os.getpid(), signal.SIGTERM)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            return await super().send(order)
+
+    rig.venues = {"main": Leaving()}
+    made = rig.made(rig.journal)
+    (shell,) = made.daemon.shells
+    legs = tuple(HedgeLeg(symbol=one, weight=Decimal(1)) for one in (BTC, ETH))
+    made.daemon = replace(
+        made.daemon, shells=(replace(shell, policy=replace(shell.policy, legs=legs)),)
+    )
+    await asyncio.wait_for(made.run(rig.wakes(rig.later())), 10)
+    (record,) = rig.records
+
+    assert made.leaving
+    assert len(record.thought.plan.steps) == 2
+    assert [one.status for one in record.outcomes] == ["filled"]
+    assert len(record.left_out) == len(rig.venues["main"].orders) == 1
+    assert record.memory.executed_ratio is None
     assert rig.journal.unresolved("main") == []
+    assert [intent.outcome for intent in rig.journal.intents("main")] == list(record.outcomes)
+
+
+async def test_a_freeze_that_can_not_be_written_holds_and_is_written_as_soon_as_it_can_be(
+    rig: Rig,
+) -> None:
+    failing = Failing(rig.journal, restrict=99)
+    service = rig.made(failing)
+    rig.venues["main"].trouble = KeyError("contractSize")
+
+    def venue_heals() -> None:
+        rig.venues["main"].trouble = None
+        rig.clock.step(minutes=5)
+
+    def disk_heals() -> None:
+        assert rig.venues["main"].observed == 1  # no pass is made meanwhile
+        assert rig.troubles == []
+        failing.failures["restrict"] = 0
+        rig.clock.step(minutes=5)
+
+    await service.run(rig.wakes(venue_heals, disk_heals))
+    (frozen,) = rig.journal.restrictions("main", rig.clock())
+    assert "KeyError" in frozen.reason
+    rig.clock.step(minutes=5)
+    await service.run(rig.wakes())
+
+    assert rig.venues["main"].orders == []
+    assert rig.venues["main"].observed > 1
+    assert len(rig.venues["other"].orders) == 1
+    assert [what[:2] for what in rig.troubles] == [("main", None)]
 
 
 async def test_asked_to_leave_while_it_waits_it_leaves_at_once(rig: Rig) -> None:
@@ -460,6 +536,19 @@ class Process:
             self.child.kill()
         self.child.wait()
         self.stream.close()
+
+
+def test_sigterm_while_the_exchange_is_down_is_no_failure(tmp_path: Path) -> None:
+    down = 'kind = "binance"\nendpoint = "http://127.0.0.1:1"'
+    file = tmp_path / "hedged.toml"
+    file.write_text(PLAIN.replace('data = "history"\nclock = "wall"', down))
+    daemon = Process(file)
+    try:
+        daemon.until("pass_skipped")
+        daemon.child.send_signal(signal.SIGTERM)
+        assert daemon.child.wait(30) == 0
+    finally:
+        daemon.close()
 
 
 def test_sigterm_ends_a_real_daemon_cleanly_and_a_second_one_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from exchange import happenings
 from exchange.faults import fault
 from exchange.opening import VENUES, binance_venue
 from hedged.core.resolution import Absence
-from hedged.errors import VenueUnavailable
+from hedged.errors import Unjudged, VenueUnavailable
 from hedged.venue.accounts import Account
 from hedged.venue.book import Book
 from hedged.venue.holdings import StatedHolding
@@ -389,3 +389,23 @@ async def test_margin_is_told_of_each_account_and_nothing_of_it_is_taken_for_zer
     assert position.adl_rank is not None
     assert untold.positions
     assert [one.maintenance_margin for one in untold.margins] == [None]
+
+
+async def test_an_order_that_came_too_late_holds_with_that_reason_and_the_clock_is_measured_anew(
+    line: Line, tmp_path: Path
+) -> None:
+    live = portfolio(line, tmp_path)
+    await live.observe(line.clock(), after=0)
+    line.allowed.update(("a1", "a2"))
+    line.venue.fail(fault("rate_limited", method="POST", refusal="clock", headers={}))
+    with pytest.raises(Unjudged, match="a clock is off, or the line is slow"):
+        await live.send(order("a1"))
+    asked = line.asked().count("GET /fapi/v1/time")
+    held = await live.observe(line.clock(), after=0)
+    over = await live.observe(later(line, seconds=61), after=0)
+
+    assert line.asked().count("GET /fapi/v1/time") == asked + 1
+    (why,) = held.doubts
+    assert why.startswith("an order was not judged at 12:01:00, HTTP 400, -1021")
+    assert over.doubts == ()
+    assert (await live.send(order("a2"))).status == "filled"

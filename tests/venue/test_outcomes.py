@@ -14,14 +14,14 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import get_args
+from typing import Any, get_args
 
 import ccxt.async_support as ccxt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hedged.errors import OutcomeUnknown, VenueRefused
+from hedged.errors import OutcomeUnknown, Unjudged, VenueRefused
 from hedged.venue import outcomes as rule
 from hedged.venue.binance import outcomes as binance
 from hedged.venue.bybit import outcomes as bybit
@@ -175,6 +175,19 @@ def test_what_it_says_is_raised_with_the_venues_words(
         raised(binance.OUTCOMES, "linear", answered(status, code, "said so"))
 
     assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(
+    ("venue", "market", "code"),
+    [(binance, "linear", "-1021"), (binance, "linear", "-5028"), (bybit, "inverse", "10002")],
+)
+def test_a_request_that_came_too_late_was_not_judged(venue: Any, market: MarketType, code: str) -> None:
+    with pytest.raises(Unjudged, match="a clock is off, or the line is slow"):
+        raised(venue.OUTCOMES, market, answered(400, code), venue.LATE)
+    with pytest.raises(OutcomeUnknown):
+        raised(venue.OUTCOMES, market, answered(503, code), venue.LATE)
+
+    assert {venue.OUTCOMES["linear", late] for late in venue.LATE} == {"rejected"}
 
 
 # ---- the tables

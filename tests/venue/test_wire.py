@@ -12,9 +12,9 @@ import pytest_asyncio
 from exchange.faults import fault
 from exchange.opening import binance_venue
 from exchange.venue import KEY, SECRET
-from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
+from hedged.errors import OutcomeUnknown, Unjudged, VenueRefused, VenueUnavailable
 from hedged.venue.budget import Budgets
-from hedged.venue.wire import Answered, Credentials, Wire
+from hedged.venue.wire import ORDER_WAIT_S_MAX, Answered, Credentials, Wire
 from lines import Line, linked
 
 ORDER = {
@@ -46,7 +46,7 @@ async def test_reading_never_changes_anything(line: Line) -> None:
 
 async def test_a_wire_without_a_permit_sends_nothing(line: Line) -> None:
     silent = Wire(
-        line.dialect.speech, Budgets(line.clock), line.clock, endpoint="http://127.0.0.1:1",
+        line.dialect.speech, Budgets(line.clock.seconds), line.clock, endpoint="http://127.0.0.1:1",
         credentials=Credentials(api_key=KEY, api_secret=SECRET),
     )  # fmt: skip
     with pytest.raises(VenueRefused, match="may not be sent"):
@@ -68,7 +68,7 @@ async def test_an_order_is_asked_once_whatever_happens(line: Line) -> None:
 async def test_an_order_is_claimed_last_of_all_and_by_the_venues_clock(line: Line) -> None:
     claimed: list[tuple[str, datetime]] = []
     wire = Wire(
-        line.dialect.speech, Budgets(line.clock), line.clock, endpoint="http://127.0.0.1:1",
+        line.dialect.speech, Budgets(line.clock.seconds), line.clock, endpoint="http://127.0.0.1:1",
         credentials=Credentials(api_key=KEY, api_secret=SECRET),
         permit=lambda id_, at: bool(claimed.append((id_, at))),
     )  # fmt: skip
@@ -128,10 +128,10 @@ async def test_the_host_counts_and_the_budget_listens(line: Line) -> None:
     await line.public.read("fapiPublicGetTime")
     budget = line.public._budget("fapi.binance.com")
     line.venue.meter.add("fapi.binance.com", 60, 1150, line.clock())
-    before = budget._used(line.clock())
+    before = budget._used(line.clock.seconds())
     await line.public.read("fapiPublicGetTime")
 
-    assert budget._used(line.clock()) > before
+    assert budget._used(line.clock.seconds()) > before
 
 
 @pytest.mark.parametrize("kind", ["rate_limited", "banned"])
@@ -149,3 +149,46 @@ async def test_during_a_ban_nothing_is_asked(line: Line, kind: str) -> None:
 
     line.clock.step(seconds=130)
     await line.public.read("fapiPublicGetTime")
+
+
+@pytest.mark.parametrize("waits_for", ["the budget", "other requests", "the claim"])
+async def test_an_order_that_waited_is_not_sent(line: Line, waits_for: str) -> None:
+    """Its prices were looked at before it waited, and its stamp is from before it too."""
+    claimed: list[str] = []
+
+    def permit(client_order_id: str, _signed_at: datetime) -> bool:
+        claimed.append(client_order_id)
+        if waits_for == "the claim":  # the database was locked meanwhile
+            line.clock.step(seconds=ORDER_WAIT_S_MAX + 0.1)
+        return True
+
+    private = line.private
+    private._permit = permit
+    if waits_for == "the budget":
+        private._budget("fapi.binance.com").told_used(2400)
+    if waits_for == "other requests":
+        budgets, spent = private._budgets, private._budget("fapi.binance.com")
+
+        async def spend(_weight: float, **_how: object) -> None:
+            line.clock.step(seconds=ORDER_WAIT_S_MAX + 0.1)
+
+        spent.spend = spend  # type: ignore[method-assign]
+        assert budgets.of("fapi.binance.com", 0, 0) is spent
+    before = line.clock()
+    with pytest.raises(Unjudged, match="nothing was sent"):
+        await private.send("fapiPrivatePostOrder", ORDER, "a1")
+
+    assert line.orders_sent() == 0
+    assert claimed == ([] if waits_for == "the budget" else ["a1"])
+    assert (line.clock() - before).total_seconds() <= ORDER_WAIT_S_MAX + 0.2
+
+
+async def test_an_order_that_hardly_waited_is_sent(line: Line) -> None:
+    def permit(_id: str, _signed_at: datetime) -> bool:
+        line.clock.step(seconds=ORDER_WAIT_S_MAX - 0.1)
+        return True
+
+    line.private._permit = permit
+    await line.private.send("fapiPrivatePostOrder", ORDER, "a1")
+
+    assert line.orders_sent() == 1

@@ -105,6 +105,7 @@ def _decided_again(record: CycleRecord, policy: Policy) -> CycleRecord:
         mode=record.mode,
         approved_by=record.approved_by,
         answer=_answered_again(record, thought, policy),
+        left_out=record.left_out,
     )
     # The digest is of the policy as it was written, perhaps before it had all of today's keys.
     return replace(again, policy_digest=record.policy_digest)

@@ -83,6 +83,8 @@ def run_daemon(
     daemon, service = asyncio.run(work())
     if once:
         _tell_once(records, daemon, json=json)
+    if service.leaving:
+        return
     if service.last_error is not None and (once or service.failures):
         raise service.last_error  # what was skipped last was never made up for
 

@@ -137,7 +137,8 @@ class Outcome:
     """
     What became of a step; *filled* is in contracts, *fill_price* None when nothing filled.
 
-    A *resting* order may still fill; only the end of one resolves its intent.
+    A *resting* order may still fill; only the end of one resolves its intent. A refused one that was
+    not *judged* never left the machine, or reached the venue too late: that says nothing of the order.
     """
 
     client_order_id: str
@@ -149,6 +150,7 @@ class Outcome:
     fee: Decimal
     status: Literal["filled", "partial", "unfilled", "refused", "unknown", "resting"]
     reason: str = ""
+    judged: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +159,8 @@ class CycleRecord:
     One pass, whole. The journal's row is this value.
 
     In alert mode *proposal* is a new one, *decision* is what a person said and this pass followed, and
-    *waits* says why a cleared plan was not sent.
+    *waits* says why a cleared plan was not sent. *left_out* are steps that were not sent because a
+    person, or the system, told the daemon to stop after the pass began.
     """
 
     version: int
@@ -172,6 +175,7 @@ class CycleRecord:
     proposal: Proposal | None = None
     decision: Decision | None = None
     waits: str = ""
+    left_out: tuple[str, ...] = ()
 
     @property
     def cycle_id(self) -> str:
@@ -182,6 +186,7 @@ class CycleRecord:
         """A guard pass that sent, was refused and asked for nothing, and found the hedge whole."""
         thought = self.thought
         told = self.outcomes or thought.review.reasons or thought.naked is not None or self.proposal
+        told = told or self.left_out
         return self.inputs.tick.kind == "guard" and not told
 
     @property
@@ -208,11 +213,17 @@ class CycleRecord:
         missing = wanted is not None and self.memory.executed_ratio != wanted.target_ratio
         if self.memory.unwinding is not None and statuses and missing:
             return "soon"  # slice by slice
+        if any(not outcome.judged for outcome in self.outcomes):
+            return "soon"  # a clock, the line or the disk is wrong, and not at once right again
         return "at once" if "refused" in statuses or (statuses == {"filled"} and missing) else ""
 
     @property
     def because(self) -> str:
         """One line: what this pass did, or why it did nothing."""
+        return "; ".join((self._done, *self.left_out))
+
+    @property
+    def _done(self) -> str:
         thought = self.thought
         decided = f"{thought.judgement.because}; " if thought.judgement else ""
         if thought.review.reasons:
@@ -246,6 +257,7 @@ def record_of(
     mode: Mode,
     approved_by: str,
     answer: Answer | None = None,
+    left_out: tuple[str, ...] = (),
 ) -> CycleRecord:
     """All of a pass as one value, with the memory that it leaves."""
     answer = answer or Answer()
@@ -262,6 +274,7 @@ def record_of(
         proposal=answer.proposal,
         decision=answer.decision,
         waits=answer.because,
+        left_out=left_out,
     )
 
 

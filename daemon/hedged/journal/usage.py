@@ -75,14 +75,20 @@ def _lifted_at(connection: Connection, portfolio: str, now: datetime) -> datetim
 
 
 def _refused_in_a_row(connection: Connection, portfolio: str, after: datetime | None) -> int:
-    """Intents refused since the last one that was not; one of unknown outcome tells nothing."""
+    """
+    Intents refused since the last one that was not; one of unknown outcome tells nothing, nor one that
+    nobody judged. Those are bounded by the orders an hour, and by the pauses of `venue.pauses`.
+    """
     count = 0
     for row in connection.execute(statements.LAST_OUTCOMES, {"portfolio": portfolio}):
         if after is not None and datetime.fromisoformat(row.opened_at) <= after:
             break
         if row.outcome is None:
             continue
-        if msgspec.json.decode(row.outcome, type=Outcome).status != "refused":
+        outcome = msgspec.json.decode(row.outcome, type=Outcome)
+        if not outcome.judged:
+            continue
+        if outcome.status != "refused":
             break
         count += 1
     return count

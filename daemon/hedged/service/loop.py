@@ -2,7 +2,7 @@
 The unattended loop: one pass at a time, one portfolio after another, until told to leave.
 
 What goes wrong in one portfolio is logged, counted and at worst freezes that portfolio; the others
-go on. SIGTERM lets the step in hand finish and leaves; the hedge stays as it is.
+go on. SIGTERM lets the order in hand end and leaves: no other is sent, and the hedge stays as it is.
 """
 
 from __future__ import annotations
@@ -72,9 +72,15 @@ class Service:
         self._alarms: dict[str, frozenset[str]] = {}
         self._leave = asyncio.Event()
         self._waking: asyncio.Task[object] | None = None
+        self._unkept: dict[str, Restriction] = {}
+
+    @property
+    def leaving(self) -> bool:
+        """Whether someone asked to leave; what failed until then is no failure of this run."""
+        return self._leave.is_set()
 
     def leave(self) -> None:
-        """Ask the loop to end after the step in hand."""
+        """Ask the loop to end after the order in hand."""
         self._leave.set()
         self.watchdog.leaves()
 
@@ -93,6 +99,8 @@ class Service:
         finally:
             for stop in stops:
                 loop.remove_signal_handler(stop)
+            for shell in self.daemon.shells:
+                self._freeze_is_kept(shell)  # the last chance
             log.info("service_stopped", **self._head())
 
     async def pass_all(self) -> None:
@@ -115,6 +123,8 @@ class Service:
         Whether there was one.
         """
         portfolio, kind = shell.policy.portfolio, "pass"
+        if not self._freeze_is_kept(shell):
+            return False
         try:
             tick = due(shell.journal, portfolio, shell.clock())
             if tick is None:
@@ -122,7 +132,7 @@ class Service:
             kind = tick.kind
             self.watchdog.began(f"{kind} of {portfolio}")
             structlog.contextvars.bind_contextvars(cycle_id=cycle_id(portfolio, tick), mode=shell.mode)
-            record = await cycle.run(tick, shell)
+            record = await cycle.run(tick, shell, self._leave.is_set)
             self._again.note(record, shell.clock())
             self._tell(record)
             for passed in (kind, "guard"):  # a review is a guard pass too
@@ -217,14 +227,30 @@ class Service:
         self.last_error = HedgedError(f"{shell.policy.portfolio} is frozen: {error!r}")
         portfolio, now = shell.policy.portfolio, shell.clock()
         reason = redacted(f"unexpected {type(error).__name__}: {error}")
+        self._unkept[portfolio] = Restriction(
+            scope=portfolio, allows="nothing", reason=reason, by=FROZEN_BY, at=now
+        )
+        self._freeze_is_kept(shell)
+
+    def _freeze_is_kept(self, shell: cycle.Shell) -> bool:
+        """
+        Write down a freeze that is not yet on the disk; False while the disk refuses.
+
+        Until then it holds here: no pass of its portfolio is made.
+        """
+        portfolio = shell.policy.portfolio
+        freeze = self._unkept.get(portfolio)
+        if freeze is None:
+            return True
         try:
-            if not any(r.by == FROZEN_BY for r in shell.journal.restrictions(portfolio, now)):
-                shell.journal.restrict(
-                    Restriction(scope=portfolio, allows="nothing", reason=reason, by=FROZEN_BY, at=now)
-                )
-            self.on_trouble(portfolio, None, reason, 1)
+            if not any(r.by == FROZEN_BY for r in shell.journal.restrictions(portfolio, shell.clock())):
+                shell.journal.restrict(freeze)
+            self.on_trouble(portfolio, None, freeze.reason, 1)
         except JournalError as failed:
             self._journal_failed(failed)
+            return False
+        del self._unkept[portfolio]
+        return True
 
     async def _next(self, wakes: AsyncIterator[None]) -> bool:
         """Wait for the next wake, or a pass ahead of it; False when none comes, or someone leaves."""

@@ -3,6 +3,9 @@ How much one host may be asked: half of what it allows, a part of it kept for or
 
 Enters the weight of each request and what the host says about it; leaves permission, a wait, or
 a refusal while a ban lasts. One budget serves all portfolios that speak to the host.
+
+Windows and bans are measured on a clock that only runs on: one that is set back would lengthen a ban,
+one that is set forward would empty the window.
 """
 
 from __future__ import annotations
@@ -10,7 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
 
 from hedged.errors import VenueUnavailable
 
@@ -21,10 +23,21 @@ ORDERS_SHARE = 0.2
 BACKOFF_S = 60.0
 """After a refusal that does not say for how long."""
 BAN_S_MAX = 3 * 86400.0
+WAIT_S_MAX = 60.0
+"""How long a request waits for room; of orders see `wire.ORDER_WAIT_S_MAX`."""
+
+
+def loop_time() -> float:
+    """Seconds on the clock of the running event loop, the one that `asyncio.sleep` waits by."""
+    return asyncio.get_running_loop().time()
 
 
 class Budget:
-    """A sliding window of *window_s* seconds in which a host allows *limit* of weight."""
+    """
+    A sliding window of *window_s* seconds in which a host allows *limit* of weight.
+
+    *monotonic* tells seconds on a clock that nobody sets, the one by which *sleep* waits.
+    """
 
     def __init__(
         self,
@@ -32,18 +45,18 @@ class Budget:
         *,
         limit: float,
         window_s: float,
-        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.host = host
-        self.window = timedelta(seconds=window_s)
+        self.window_s = window_s
         self.allowed = limit * SHARE
-        self.banned_until: datetime | None = None
-        self._clock = clock
+        self.banned_until: float | None = None
+        self._monotonic = monotonic
         self._sleep = sleep
-        self._spent: deque[tuple[datetime, float]] = deque()
+        self._spent: deque[tuple[float, float]] = deque()
 
-    async def spend(self, weight: float, *, order: bool, wait_s_max: float = 60.0) -> None:
+    async def spend(self, weight: float, *, order: bool, wait_s_max: float = WAIT_S_MAX) -> None:
         """
         Take *weight* from the window, waiting at most *wait_s_max* for room.
 
@@ -54,11 +67,10 @@ class Budget:
         """
         waited = 0.0
         while True:
-            now = self._clock()
+            now = self._monotonic()
             if self.banned_until is not None and now < self.banned_until:
-                raise VenueUnavailable(
-                    f"{self.host} asked us to wait until {self.banned_until:%Y-%m-%d %H:%M:%S} UTC"
-                )
+                left_s = self.banned_until - now
+                raise VenueUnavailable(f"{self.host} asked us to wait {left_s:.0f} seconds more")
             wait_s = self._wait_s(now, weight, order=order)
             if wait_s == 0:
                 self._spent.append((now, weight))
@@ -72,7 +84,7 @@ class Budget:
 
     def told_used(self, used: float) -> None:
         """The host counts *used* in its present window: more than we know of was spent by others."""
-        now = self._clock()
+        now = self._monotonic()
         unknown = used - self._used(now)
         if unknown > 0:
             self._spent.append((now, unknown))
@@ -80,15 +92,15 @@ class Budget:
     def told_to_wait(self, seconds: float | None) -> None:
         """The host refused to answer; nobody asks it again before *seconds* have passed."""
         wait_s = min(max(seconds if seconds is not None else BACKOFF_S, 1.0), BAN_S_MAX)
-        until = self._clock() + timedelta(seconds=wait_s)
+        until = self._monotonic() + wait_s
         self.banned_until = max(until, self.banned_until or until)
 
-    def _used(self, now: datetime) -> float:
-        while self._spent and self._spent[0][0] <= now - self.window:
+    def _used(self, now: float) -> float:
+        while self._spent and self._spent[0][0] + self.window_s <= now:
             self._spent.popleft()
         return sum(weight for _, weight in self._spent)
 
-    def _wait_s(self, now: datetime, weight: float, *, order: bool) -> float:
+    def _wait_s(self, now: float, weight: float, *, order: bool) -> float:
         """Seconds until *weight* fits, 0 when it does now."""
         room = self.allowed if order else self.allowed * (1 - ORDERS_SHARE)
         over = self._used(now) + weight - room
@@ -97,17 +109,20 @@ class Budget:
         for at, spent in self._spent:
             over -= spent
             if over <= 0:
-                return max((at + self.window - now).total_seconds(), 0.001)
-        return self.window.total_seconds()
+                return max(at + self.window_s - now, 0.001)
+        return self.window_s
 
 
 class Budgets:
     """One budget a host, shared by every wire of the process."""
 
     def __init__(
-        self, clock: Callable[[], datetime], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self,
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._clock, self._sleep = clock, sleep
+        self.monotonic = monotonic
+        self._sleep = sleep
         self._budgets: dict[str, Budget] = {}
 
     def of(self, host: str, limit: float, window_s: float) -> Budget:
@@ -117,7 +132,7 @@ class Budgets:
                 host,
                 limit=limit,
                 window_s=window_s,
-                clock=self._clock,
+                monotonic=self.monotonic,
                 sleep=self._sleep,
             )
         return self._budgets[host]

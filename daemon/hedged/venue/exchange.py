@@ -121,6 +121,10 @@ class Exchange:
             self._skew_at = now
         return self.skew
 
+    def doubt_skew(self) -> None:
+        """The clock may have been set since the skew was measured; the next pass measures it again."""
+        self._skew_at = None
+
     async def _running(self, listing: Listing, after: datetime | None, until: datetime) -> pl.DataFrame:
         """
         The running funding rate of now, at most one row: venues do not tell of earlier ones.

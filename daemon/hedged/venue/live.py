@@ -32,7 +32,7 @@ from hedged.core.market import (
 from hedged.core.metrics import Series
 from hedged.core.record import Outcome
 from hedged.core.resolution import Absence
-from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
+from hedged.errors import OutcomeUnknown, Unjudged, VenueRefused, VenueUnavailable
 from hedged.venue import doubts
 from hedged.venue.accounts import Account, Names, balances_on, timed
 from hedged.venue.book import Book, Told
@@ -41,6 +41,7 @@ from hedged.venue.holdings import StatedHolding, priced, stale, together
 from hedged.venue.modes import Adjusted, flat, modes_of, put_right
 from hedged.venue.outcomes import Landed
 from hedged.venue.partly import marked
+from hedged.venue.pauses import Pause
 from hedged.venue.protocol import Order
 
 log = structlog.get_logger()
@@ -114,6 +115,7 @@ class LiveVenue:
         self._sought: dict[str, datetime] = {}
         self._may_trade: dict[str, bool] = {}
         self._unread: dict[str, str] = {}
+        self._pause = Pause()
 
     async def observe(self, now: datetime, *, after: int) -> Snapshot:
         if after > self.book.cursor:
@@ -157,7 +159,11 @@ class LiveVenue:
             fills=tuple(one for one in told if isinstance(one, Fill)),
             funding_payments=tuple(one for one in told if isinstance(one, FundingPayment)),
             flows=tuple(one for one in told if isinstance(one, Flow)),
-            doubts=(*found, *stale(self.portfolio.stated, now, self.portfolio.stated_age_max)),
+            doubts=(
+                *found,
+                *self._pause.doubts(now),
+                *stale(self.portfolio.stated, now, self.portfolio.stated_age_max),
+            ),
             unexplained=self.book.odd,
             misvalued=tuple(chain.from_iterable(look.misvalued for look in seen)),
             by_hand=self.portfolio.by_hand or not all(self._may_trade.values()),
@@ -177,13 +183,14 @@ class LiveVenue:
         try:
             listing = await account.exchange.listing(symbol)
         except VenueUnavailable as error:
-            raise VenueRefused(f"nothing was sent: {error}") from None
+            raise Unjudged(f"nothing was sent: {error}") from None
         most = listing.contracts_max
         if most is not None and order.contracts > most:
             raise VenueRefused(f"{order.contracts} contracts are above {most}, the most of one order")
         plain = replace(order, symbol=symbol)
         try:
-            outcome = await account.exchange.dialect.send(account.wire, listing, plain)
+            with self._pause.unless_judged(self._clock, account.exchange.doubt_skew):
+                outcome = await account.exchange.dialect.send(account.wire, listing, plain)
         except Landed as error:
             outcome = await self._landed(order, str(error))
         try:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal, NoReturn
 
-from hedged.errors import OutcomeUnknown, VenueRefused
+from hedged.errors import OutcomeUnknown, Unjudged, VenueRefused
 from hedged.venue.wire import Answered
 
 Said = Literal["rejected", "landed", "unknown"]
@@ -54,11 +54,18 @@ def is_in_good_order(status: int) -> bool:
     return 200 <= status < 300 or (400 <= status < 500 and status != TIMED_OUT)
 
 
-def raised(table: Table, market: MarketType, error: Answered) -> NoReturn:
+def raised(
+    table: Table, market: MarketType, error: Answered, late: frozenset[str] = frozenset()
+) -> NoReturn:
     """
     Raise what *error* says: `VenueRefused`, `Landed` or `OutcomeUnknown`.
+
+    *late* are codes of *table* that reject a request for its stamp: a clock or the line is wrong, and
+    the order was not looked at. They raise `Unjudged`.
     """
     match said(table, market, error):
+        case "rejected" if error.code in late:
+            raise Unjudged(f"{error}; a clock is off, or the line is slow") from None
         case "rejected":
             raise VenueRefused(str(error)) from None
         case "landed":

@@ -21,9 +21,9 @@ import aiohttp
 import ccxt.async_support as ccxt
 from ccxt.base.types import Entry
 
-from hedged.errors import HedgedError, OutcomeUnknown, VenueRefused, VenueUnavailable
+from hedged.errors import HedgedError, OutcomeUnknown, Unjudged, VenueRefused, VenueUnavailable
 from hedged.logs import Redactor
-from hedged.venue.budget import BACKOFF_S, Budget, Budgets
+from hedged.venue.budget import BACKOFF_S, WAIT_S_MAX, Budget, Budgets
 from hedged.venue.given import NotGiven
 from hedged.venue.session import Session
 
@@ -31,6 +31,11 @@ TIMEOUT_MS = 10_000
 RECV_WINDOW_MS = 5_000
 """A request that reaches the venue later than this after it was signed is refused by it."""
 
+ORDER_WAIT_S_MAX = 3.0
+"""
+An order that waited longer, for the budget, for other requests or for the journal's disk, is not sent:
+its prices were looked at before, and the stamp of its claim, from which the quarantine counts, is old.
+"""
 AT_ONCE = 4
 """Requests of one wire that are under way together."""
 TEXT_MAX = 300
@@ -170,7 +175,9 @@ class Wire:
         Raises
         ------
         VenueRefused
-            When nothing was sent: the id is not in the journal, or the host is not to be asked now.
+            When nothing was sent, for the id is not in the journal.
+        Unjudged
+            When nothing was sent, for the host is not to be asked now, or it took too long until then.
         Answered
             When the venue answered with an error; whether the order landed is for its code to say.
         OutcomeUnknown
@@ -180,7 +187,7 @@ class Wire:
         try:
             return await self._ask(entry, params, order=True, client_order_id=client_order_id)
         except _NotAsked as error:
-            raise VenueRefused(str(error)) from None
+            raise Unjudged(f"nothing was sent: {error}") from None
         except VenueUnavailable as error:
             raise OutcomeUnknown(str(error)) from None
 
@@ -246,29 +253,38 @@ class Wire:
         self, entry: Any, params: Mapping[str, Any], *, order: bool, client_order_id: str | None = None
     ) -> Any:
         """One request. That of a new order has a *client_order_id*, claimed when nothing else waits."""
+        began = self._budgets.monotonic()
         await self._open()
         budget = self._budget(self._host(entry))
         weight = self._weight(entry, params)
+        wait_s_max = WAIT_S_MAX if client_order_id is None else ORDER_WAIT_S_MAX
         try:
-            await budget.spend(weight, order=order)
+            await budget.spend(weight, order=order, wait_s_max=wait_s_max)
         except VenueUnavailable as error:
             raise _NotAsked(str(error)) from None
         self.requests += 1
         async with self._at_once:
             if client_order_id is not None:
-                self._claim(client_order_id)
+                self._claim(client_order_id, began)
             with _boundary(self._named(entry)):
                 return await self._exchange.request(
                     entry.path, entry.api, entry.method, dict(params), entry.config
                 )
 
-    def _claim(self, client_order_id: str) -> None:
-        """From here on the order may have been sent, and it never is again."""
+    def _claim(self, client_order_id: str, began: float) -> None:
+        """
+        From here on the order may have been sent, and it never is again.
+
+        It is not when too long has passed since it *began*, the wait for the claim itself included.
+        """
         ahead = timedelta(milliseconds=self._exchange.options["timeDifference"])
         if self._permit is None or not self._permit(client_order_id, self.now() - ahead):
             raise VenueRefused(
                 f"{client_order_id} may not be sent: no intent of it is in the journal, or it was sent"
             )
+        waited_s = self._budgets.monotonic() - began
+        if waited_s > ORDER_WAIT_S_MAX:
+            raise Unjudged(f"nothing was sent: the order waited {waited_s:.1f} seconds on this machine")
 
     async def _open(self) -> None:
         """A session of our own: ccxt's would follow redirects, and can't be addressed to loopback."""

@@ -23,7 +23,7 @@ from hedged.settings.venues import Account as AccountSection
 from hedged.settings.venues import Venue as VenueSection
 from hedged.venue.accounts import Account, Wanted
 from hedged.venue.book import Book
-from hedged.venue.budget import Budgets
+from hedged.venue.budget import Budgets, loop_time
 from hedged.venue.catalogue import refuse_only_leg
 from hedged.venue.dialect import Dialect
 from hedged.venue.exchange import Exchange
@@ -48,7 +48,7 @@ class Lines:
         self.accounts = accounts
         self._clock = clock
         self._permit = permit
-        self._budgets = Budgets(clock)
+        self._budgets = Budgets(loop_time)
         self._exchanges: dict[str, Exchange] = {}
         self._keys: dict[str, Wire] = {}
 

@@ -20,7 +20,7 @@ from hedged.core.record import Outcome
 from hedged.errors import VenueUnavailable
 from hedged.venue.binance import pages, prices, translate, wallets
 from hedged.venue.binance import series as series_of
-from hedged.venue.binance.outcomes import OUTCOMES
+from hedged.venue.binance.outcomes import LATE, OUTCOMES
 from hedged.venue.binance.pages import PAGE, UNKNOWN_ORDER, UNLISTED
 from hedged.venue.dialect import (
     AccountSeen,
@@ -216,7 +216,7 @@ class Binance:
         try:
             answer = await wire.send("fapiPrivatePostOrder", request, order.client_order_id)
         except Answered as error:
-            raised(OUTCOMES, "linear", error)
+            raised(OUTCOMES, "linear", error, LATE)
         return translate.outcome_of(answer, listing, order.client_order_id)
 
     async def lookup(self, wire: Wire, listing: Listing, client_order_id: str) -> Outcome | None:

@@ -102,6 +102,9 @@ REJECTED = (
     "-5028",  # it reached the engine later than recvWindow allows; valid only when it comes in time
 )
 
+LATE = frozenset({"-1021", "-5028"})
+"""Of these, what refuses a request for its stamp alone."""
+
 OUTCOMES: Table = {
     **{("linear", code): "rejected" for code in REJECTED},
     ("linear", "-4116"): "landed",  # client order id is duplicated

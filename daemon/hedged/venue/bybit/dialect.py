@@ -20,7 +20,7 @@ from hedged.core.record import Outcome
 from hedged.errors import OutcomeUnknown, VenueUnavailable
 from hedged.venue.bybit import pages, prices, translate, wallets
 from hedged.venue.bybit import series as series_of
-from hedged.venue.bybit.outcomes import OUTCOMES
+from hedged.venue.bybit.outcomes import LATE, OUTCOMES
 from hedged.venue.dialect import (
     AccountSeen,
     Balance,
@@ -217,7 +217,7 @@ class Bybit:
         try:
             answer = await wire.send("privatePostV5OrderCreate", request, order.client_order_id)
         except Answered as error:
-            raised(OUTCOMES, translate.market_of(listing), error)
+            raised(OUTCOMES, translate.market_of(listing), error, LATE)
         translate.check_taken(answer, order.client_order_id)
         why = "it does not show yet"
         for _ in range(LOOKS):

@@ -77,6 +77,9 @@ REJECTED = (
     "110103",  # only post-only at this stage
 )
 
+LATE = frozenset({"10002"})
+"""Of these, what refuses a request for its stamp alone."""
+
 REJECTED_INVERSE = (
     "110101",  # the settle coin is not enabled as collateral
     "110102",  # this account may not trade inverse contracts
