@@ -267,7 +267,7 @@ async def test_a_lookup_that_fails_holds_the_pass_which_looks_at_all_else(rig: A
     record = await made.guard()
 
     assert len(made.venue.orders) == 1
-    assert "it can't be looked for now, BTC/USDT:USDT is not listed" in record.because
+    assert "it could not be looked for at this pass, BTC/USDT:USDT is not listed" in record.because
     assert record.look_again == "soon"
 
 

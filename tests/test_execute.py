@@ -375,7 +375,7 @@ async def test_a_lookup_that_fails_resolves_nothing(journal: Journal) -> None:
     venue.failures = ["maintenance"]
 
     (why,) = await resolver.resolve(venue, journal, "main")
-    assert "it can't be looked for now, maintenance" in why
+    assert "it could not be looked for at this pass, maintenance" in why
     assert len(journal.unresolved("main")) == 1
 
 

@@ -22,7 +22,7 @@ from hedged.settings.load import load
 ROOT = Path(__file__).parent.parent
 SYSTEMD = ROOT / "systemd"
 UNIT = SYSTEMD / "hedged@.service"
-KEYS, LIVE = SYSTEMD / "keys.conf", SYSTEMD / "live.conf"
+KEYS, LIVE, ALERTS = (SYSTEMD / f"{name}.conf" for name in ("keys", "live", "alerts"))
 EXPOSURE_MAX = 12  # tenths
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
 USES = ("paper", "alert", "live")
@@ -187,10 +187,22 @@ def test_the_wired_credentials_are_settings_of_the_account(tmp_path: Path) -> No
     assert account.api_secret.get_secret_value() == "canary"
 
 
+def test_the_wired_addresses_of_alerts_are_settings(tmp_path: Path) -> None:
+    (credential,) = values(ALERTS, "LoadCredential")
+    ((name, _, path),) = (value.partition("=") for value in values(ALERTS, "Environment"))
+    file = tmp_path / path.removeprefix("%d/")
+    file.write_text("json://127.0.0.1/canary\n")
+    file.chmod(0o400)
+    found = load([ROOT / "config" / "paper.toml"], {name: str(file)}).settings.alerts.urls
+
+    assert credential == f"{file.name}:/etc/hedged/keys/%i/{file.name}"
+    assert [one.get_secret_value() for one in found] == ["json://127.0.0.1/canary"]
+
+
 def test_a_command_at_an_instance_has_its_settings_its_state_and_its_keys(tmp_path: Path) -> None:
     keys = tmp_path / "keys" / "live"
     keys.mkdir(parents=True)
-    for name in ("main.api_key", "main.api_secret", "my_two.api_key", "notes.txt"):
+    for name in ("main.api_key", "main.api_secret", "my_two.api_key", "alerts.urls", "notes.txt"):
         (keys / name).touch()
     told = subprocess.run(
         ["/bin/sh", SYSTEMD / "hedged-at", "live", "-0"], text=True, capture_output=True, check=True,
@@ -203,4 +215,5 @@ def test_a_command_at_an_instance_has_its_settings_its_state_and_its_keys(tmp_pa
         f"HEDGED__ACCOUNT__MAIN__API_KEY_FILE={keys}/main.api_key",
         f"HEDGED__ACCOUNT__MAIN__API_SECRET_FILE={keys}/main.api_secret",
         f"HEDGED__ACCOUNT__MY_TWO__API_KEY_FILE={keys}/my_two.api_key",
+        f"HEDGED__ALERTS__URLS_FILE={keys}/alerts.urls",
     }

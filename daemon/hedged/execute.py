@@ -110,7 +110,7 @@ class Resolver:
             try:
                 found = await self._found(intent, venue)
             except VenueUnavailable as error:
-                found = f"it can't be looked for now, {error}"
+                found = f"it could not be looked for at this pass, {error}"
             if isinstance(found, str):
                 unresolved.append(f"{intent.step.symbol} ({intent.client_order_id}): {found}")
                 log.warning("order_unresolved", intent=intent.id, reason=found)

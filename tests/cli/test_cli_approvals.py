@@ -49,7 +49,7 @@ def test_the_shipped_config_does_what_it_says_at_its_head(hedged: Hedged) -> Non
     assert told["proposal"] == proposed.json[0]["record"]["proposal"]
     assert (told["state"], told["approve"]) == ("waits for approval", "hedged approve 1")
     for text in ("Proposal 1 of main: waits for approval", "sell at most 0.434 BTC/USDT:USDT",
-                 "until 2021-05-11 00:05 UTC; silence executes nothing",
+                 "until 2021-05-11 00:05 UTC; silence sends nothing",
                  f"hedged approve 1 -c {ALERT}", f"hedged reject 1 --why TEXT -c {ALERT}"):  # fmt: skip
         assert text in shown.out
     assert "Proposal 1 is approved by alice: sell 0.434 BTC/USDT:USDT." in approved.out
@@ -65,6 +65,7 @@ def test_each_refusal_has_a_reason_and_its_own_exit_code(hedged: Hedged, tmp_pat
     unknown, first = hedged("approve", 2), hedged("reject", 1, "--why", "not now", "--json")
     again = hedged("approve", 1)
 
+    assert "nothing of it is sent; the next review asks again" in hedged("plan").out
     assert (missing.code, first.code) == (exits.JOURNAL, 0)
     assert first.json["decision"]["why"] == "not now"
     assert first.json["decision"]["by"]
@@ -160,6 +161,20 @@ holding = [{{ asset = "BTC", quantity = 1 }}]
 """
     )
     return file
+
+
+def test_where_nothing_is_sent_a_person_is_told_to_trade(
+    hedged: Hedged, exchange: Exchange, tmp_path: Path
+) -> None:
+    file = on(exchange, tmp_path)
+    hedged("run", "--once", config=file)
+    file.write_text(file.read_text().replace("endpoint =", "# endpoint ="))
+    approved = hedged("approve", 1, "--by", "alice", config=file)
+    waits = hedged("status", "--json", config=file).json["portfolios"][0]["waits"]
+
+    assert "it is yours to trade until" in approved.out
+    assert waits["by_hand"] is True
+    assert exchange.orders() == 0
 
 
 def test_an_exchange_gets_what_was_approved_and_nothing_before(

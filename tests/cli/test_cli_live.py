@@ -245,6 +245,9 @@ def test_nothing_is_sent_until_it_was_armed_and_a_change_disarms(
     for said in ("order_notional_max", "liquidation_distance_min", "BTC/USDT:USDT", uid):
         assert said in told.out
     assert exchange.orders() == 0
+    told = hedged(monkeypatch, "status", "-c", tmp_path / "hedged.toml")
+    assert "armed since" in told.out
+    assert "lifts it" not in told.out
 
     ran = passed("cron: 0 0 * * *")
     sent = exchange.orders()

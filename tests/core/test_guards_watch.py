@@ -159,7 +159,12 @@ def test_a_degraded_hedge_tells_what_restores_it() -> None:
 def test_a_floor_that_is_near_is_told_before_it_is_reached(distance: str, ratio: str) -> None:
     room = Headroom(account="main", equity=d(100), distance_now=d(distance), ratio_now=d(ratio))
 
-    assert ["near its floor" in one.text for one in found(snapshot(), room)] == [True]
+    (alarm,) = found(snapshot(), room)
+    (missing,) = found(snapshot(), replace(room, collateral=d(7)))
+
+    assert "near its floor" in alarm.text
+    assert "more collateral" not in alarm.text
+    assert missing.text == f"{alarm.text}; 7.00 more collateral leads away from it"
 
 
 def test_tiers_and_figures_that_disagree_are_told() -> None:

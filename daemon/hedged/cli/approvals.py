@@ -13,25 +13,29 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from hedged.cli.show import console, print_json, settings_of
+from hedged.cli.show import console, indented, print_json, settings_of
 from hedged.core.consent import Decision, Proposal, Standing, Verdict, rejection_holds
 from hedged.core.wording import contracts, money, percent
 from hedged.errors import SettingsError
 from hedged.journal.approvals import Approvals
 from hedged.journal.store import Journal
 from hedged.settings.model import Settings
-from hedged.wiring import journal_path, wall_clock
+from hedged.wiring import journal_path, released, wall_clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """The last proposal of a portfolio and its *state*, a word or two; *approve* is what to type."""
+    """
+    The last proposal of a portfolio and its *state*, a word or two; *approve* is what to type, and
+    *by_hand* that a person trades what was approved, for nothing is sent there.
+    """
 
     proposal: Proposal
     decision: Decision | None
     state: str
     approve: str
     reject: str
+    by_hand: bool = False
 
 
 def waiting(settings: Settings, journal: Journal, portfolio: str) -> Waiting | None:
@@ -49,6 +53,7 @@ def waiting(settings: Settings, journal: Journal, portfolio: str) -> Waiting | N
         state=state,
         approve=f"hedged approve {number}",
         reject=f"hedged reject {number} --why TEXT",
+        by_hand=_by_hand(settings),
     )
 
 
@@ -58,18 +63,38 @@ def print_waiting(found: Waiting, config: list[Path]) -> None:
     files = "".join(f" -c {file}" for file in config)
     out.print(f"[bold]Proposal {proposal.number}[/] of {proposal.portfolio}: [bold]{found.state}[/]")
     for step in proposal.steps:
-        out.print(
-            f"  {step.side}{' reduce-only' if step.reduce_only else ''} at most "
+        indented(
+            out,
+            f"{step.side}{' reduce-only' if step.reduce_only else ''} at most "
             f"[bold]{contracts(step.contracts_max)}[/] {step.symbol}, {money(step.notional)}, limit "
-            f"{step.limit_price:,} (from {step.price_min:,.2f} to {step.price_max:,.2f})"
+            f"{step.limit_price:,} (from {step.price_min:,.2f} to {step.price_max:,.2f})",
+            2,
         )
-    out.print(f"  for a hedge of {percent(proposal.target_ratio)}, because {escape(proposal.because)}")
+    why = f"for a hedge of {percent(proposal.target_ratio)}, because {escape(proposal.because)}"
+    indented(out, why, 2)
     if proposal.moved:
-        out.print(f"  [dim]{escape(proposal.moved)}[/]")
-    out.print(f"  until {proposal.expires_at:%Y-%m-%d %H:%M} UTC; silence executes nothing")
+        indented(out, f"[dim]{escape(proposal.moved)}[/]", 2)
+    indented(out, _until(found), 2)
     if found.decision is None:
         out.print(f"  {found.approve}{files}", soft_wrap=True)
         out.print(f"  {found.reject}{files}", soft_wrap=True)
+
+
+def _until(found: Waiting) -> str:
+    """What becomes of the proposal from here on."""
+    until = f"until {found.proposal.expires_at:%Y-%m-%d %H:%M} UTC"
+    if found.decision is None:
+        return f"{until}; silence sends nothing"
+    if found.decision.verdict == "reject":
+        return "nothing of it is sent; the next review asks again"
+    if found.by_hand:
+        return f"{until}; it is yours to trade, the next pass sees it"
+    return f"{until}; at its next pass the daemon looks again and sends at most that"
+
+
+def _by_hand(settings: Settings) -> bool:
+    """Whether nothing is sent to this exchange, so that a person trades what was approved."""
+    return not settings.venue.recorded and not released(settings)
 
 
 def decide(
@@ -103,10 +128,12 @@ def decide(
     if verdict == "reject":
         console().print(f"Proposal {number} is rejected by {escape(named)}; nothing of it is sent.")
         return
+    until = f"until {proposal.expires_at:%Y-%m-%d %H:%M} UTC"
+    goes_on = f"The daemon looks again at the market and sends at most that, {until}"
+    if _by_hand(settings):
+        goes_on = f"Nothing is sent there: it is yours to trade {until}, and the next pass sees it"
     console().print(
-        f"Proposal {number} is approved by {escape(named)}: {proposal}. The daemon looks again at the "
-        f"market and sends at most that, until {proposal.expires_at:%Y-%m-%d %H:%M} UTC; see "
-        "`hedged status`."
+        f"Proposal {number} is approved by {escape(named)}: {proposal}. {goes_on}; see `hedged status`."
     )
 
 

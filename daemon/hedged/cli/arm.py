@@ -56,9 +56,8 @@ def _show(
     settings: Settings, policies: tuple[Policy, ...], accounts: dict[str, tuple[str, str]]
 ) -> None:
     out = console()
-    made = table(
-        "account", "venue", "number", title=f"Orders would be sent ({settings.service.mode}) on"
-    )
+    out.print(f"[bold]Orders would be sent ({settings.service.mode}) on[/]")
+    made = table("account", "venue", "number")
     for name, (venue, uid) in accounts.items():
         made.add_row(name, venue, uid)
     out.print(made)
@@ -74,4 +73,6 @@ def _show(
         legs = ", ".join(f"{leg.symbol} ({leg.weight})" for leg in policy.legs)
         out.print(f"legs: {escape(legs)}; at most {policy.ratio.max_ratio} of the exposure")
         for place, rule in enumerate(policy.rules, start=1):
-            out.print(f"rule {place}: {escape(rule.name)}, when {escape(rule.when)}: {rule.action}")
+            cools = f", cooldown {rule.cooldown.days} days" if rule.cooldown else ""
+            told = f"{escape(rule.name)}, when {escape(rule.when)}: {rule.action}{cools}"
+            out.print(f"rule {place}: {told}")

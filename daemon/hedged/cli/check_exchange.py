@@ -157,5 +157,5 @@ def _of_snapshot(
         said = "nobody prices it, so every pass would hold; see exposure.ignore and unpriced_max"
         yield Finding(what=asset, result="FAILED", said=said)
     coins = sorted({holding.asset for holding in seen.holdings})
-    said = f"{len(coins)} coins seen ({', '.join(coins[:8])}), equity {seen.margin.equity:,.2f}"
+    said = f"coins seen: {len(coins)} ({', '.join(coins[:8])}), equity {seen.margin.equity:,.2f}"
     yield Finding(what=f"portfolio {name}", result="ok", said=said)

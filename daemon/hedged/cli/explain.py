@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from hedged.cli.guards import guards
-from hedged.cli.show import VERDICT, console, figure, print_json, settings_of, table
+from hedged.cli.show import VERDICT, console, figure, indented, print_json, settings_of, table
 from hedged.core.beta import BETA_MAX, BETA_MIN, BetaEstimate, Betas
 from hedged.core.guard import Naked
 from hedged.core.policy import Policy
@@ -30,7 +30,7 @@ _STATUS = {
     "waiting": "waiting",
     "holds": "no new entry",
     "false": "",
-    "unknown": "[yellow]unknown[/]",
+    "unknown": "",
 }
 
 
@@ -104,10 +104,10 @@ def _rules(out: Console, judgement: Judgement, policy: Policy) -> None:
         figures = ", ".join(f"{name} = {figure(value)}" for name, value in line.figures.items())
         repeats = "" if rule.fires == "enter" else " (fires at every review while true)"
         cools = f", cooldown {rule.cooldown.days} days" if rule.cooldown else ""
-        out.print(f"     when {escape(rule.when)}: {rule.action}{repeats}{cools}")
-        out.print(f"     [dim]{figures}[/]")
+        indented(out, f"when {escape(rule.when)}: {rule.action}{repeats}{cools}", 5)
+        indented(out, f"[dim]{figures}[/]", 5)
         if line.because:
-            out.print(f"     [dim]{escape(line.because)}[/]")
+            indented(out, f"[dim]{escape(line.because)}[/]", 5)
     goal = _move(judgement.goal_before, judgement.goal_ratio)
     target = _move(judgement.target_before, judgement.target_ratio)
     out.print(f"\nThe goal {goal} of the exposure; the target {target}.")

@@ -14,7 +14,7 @@ from typing import Literal
 import typer
 from rich.markup import escape
 
-from hedged.cli.show import console, print_json
+from hedged.cli.show import console, indented, print_json
 from hedged.errors import SettingsError
 
 Use = Literal["weekly-unattended", "paper", "alert"]
@@ -148,7 +148,11 @@ def _steps(use: Use, option: str) -> tuple[Step, ...]:
             command=f"hedged run --live {option}",
             does="the daemon; refused until live trading is released, but for a server on loopback",
         )
-        return check, plan, live
+        arm = Step(
+            command=f"hedged run --arm --live {option}",
+            does="accounts, limits, legs and rules, for you to look at; then orders may be sent",
+        )
+        return check, plan, arm, live
     approve = Step(command=f"hedged approve ID {option}", does="or: hedged reject ID --why TEXT")
     run = Step(command=f"hedged run {option}", does="the daemon; what it would send waits for you")
     return check, run, Step(command=plan.command, does="what waits, why, until when"), approve
@@ -164,8 +168,8 @@ def _print(begun: Begun) -> None:
         out.print("\nSet (files that only you can read: chmod 600):")
         for one in begun.variables:
             out.print(f"  export {one.name}={one.example}", soft_wrap=True)
-            out.print(f"      [dim]{one.holds}[/]")
+            indented(out, f"[dim]{one.holds}[/]", 6)
     out.print("\n[bold]Next:[/]")
     for step in begun.steps:
         out.print(f"  {escape(step.command)}", soft_wrap=True)
-        out.print(f"      [dim]{step.does}[/]")
+        indented(out, f"[dim]{step.does}[/]", 6)

@@ -31,7 +31,7 @@ from hedged.service.wakes import from_history, from_wall
 from hedged.service.watchdog import Watchdog
 from hedged.settings.load import Loaded
 from hedged.settings.show import secrets_of
-from hedged.wiring import Daemon, check_live, put_together
+from hedged.wiring import Daemon, check_live, put_together, wall_clock
 from hedged.wiring.alerts import alert_desk
 
 log = structlog.get_logger()
@@ -82,7 +82,7 @@ def run_daemon(
 
     daemon, service = asyncio.run(work())
     if once:
-        _tell_once(records, daemon, json=json)
+        _tell_once(records, daemon, Schedule(loaded.settings.schedule), json=json)
     if service.leaving:
         return
     if service.last_error is not None and (once or service.failures):
@@ -97,16 +97,25 @@ def _watchdog(loaded: Loaded, schedule: Schedule) -> Watchdog:
     return Watchdog(notifier, schedule, mode=service.mode, pass_time_max=service.pass_time_max)
 
 
-def _tell_once(records: list[CycleRecord], daemon: Daemon, *, json: bool) -> None:
+def _tell_once(records: list[CycleRecord], daemon: Daemon, schedule: Schedule, *, json: bool) -> None:
     if json:
         print_json([{"cycle_id": record.cycle_id, "record": record} for record in records])
     else:
         for record in records:
             print_record(record, _policy(daemon, record), None)
     if not records and not json:
-        console().print("No pass was made.")
+        console().print(_nothing_due(daemon, schedule))
     if any(record.thought.review.reasons for record in records):
         raise SystemExit(exits.HELD)
+
+
+def _nothing_due(daemon: Daemon, schedule: Schedule) -> str:
+    clock = daemon.replay_clock
+    if clock is not None:
+        return f"No pass was made: the history ends at {clock.end:%Y-%m-%d %H:%M} UTC."
+    at = schedule.next_wake(wall_clock())
+    waits = "" if at is None else f"; `hedged run` without --once wakes at {at:%Y-%m-%d %H:%M} UTC"
+    return f"No pass was made: no review is due{waits}."
 
 
 def show_plan(config: list[Path], *, json: bool) -> None:
@@ -116,7 +125,6 @@ def show_plan(config: list[Path], *, json: bool) -> None:
 
     async def work() -> tuple[Daemon, list[tuple[CycleRecord, Policy]], list[Waiting | None]]:
         daemon = await put_together(loaded.settings, read_only=True)
-        _tell_meanings(daemon)
         schedule = Schedule(loaded.settings.schedule)
         try:
             names = [shell.policy.portfolio for shell in daemon.shells]

@@ -15,6 +15,7 @@ import msgspec
 import typer
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from hedged.settings.load import Loaded, load, load_venue
@@ -49,6 +50,11 @@ def table(*headers: str, title: str | None = None) -> Table:
             no_wrap=right,
         )
     return made
+
+
+def indented(out: Console, text: str, by: int) -> None:
+    """*text* behind *by* blanks, on a terminal also where it goes on in a second line."""
+    out.print(" " * by + text if out.soft_wrap else Padding.indent(text, by))
 
 
 def figure(value: float | bool | None) -> str:

@@ -48,6 +48,7 @@ class PortfolioStatus:
     headrooms: tuple[Headroom, ...]
     alarms: tuple[Alarm, ...]
     waits: Waiting | None = None
+    armed_since: datetime | None = None
 
 
 def show_status(config: list[Path], *, json: bool) -> None:
@@ -61,7 +62,8 @@ def show_status(config: list[Path], *, json: bool) -> None:
         return
     for status in found:
         _print(status)
-    console().print(f"[dim]{head_id} records, head {head_hash}[/]")
+    records = "1 record" if head_id == 1 else f"{head_id} records"
+    console().print(f"[dim]{records}, head {head_hash}[/]")
 
 
 def _status(settings: Settings, journal: Journal, portfolio: str) -> PortfolioStatus:
@@ -89,9 +91,16 @@ def _status(settings: Settings, journal: Journal, portfolio: str) -> PortfolioSt
         ),
         naked=last.memory.naked if last else None,
         waits=waiting(settings, journal, portfolio),
+        armed_since=_armed_since(journal, last.inputs.now) if last else None,
         headrooms=last.thought.headrooms if last else (),
         alarms=last.thought.alarms if last else (),
     )
+
+
+def _armed_since(journal: Journal, observed_at: datetime) -> datetime | None:
+    """When a person armed after the last pass, which knows nothing of it."""
+    at = journal.armed_at()
+    return at if at is not None and at > observed_at else None
 
 
 def _next_pass(settings: Settings, now: datetime) -> datetime | None:
@@ -141,7 +150,9 @@ def _print(status: PortfolioStatus) -> None:
         made.add_row(
             "[red]restricted[/]", f"{allows}, by {restriction.by}: {escape(restriction.reason)}"
         )
-        if restriction.until is None:
+        if restriction.by == ARMING and status.armed_since is not None:
+            made.add_row("", f"armed since, {when(status.armed_since)}; the next pass heeds it")
+        elif restriction.until is None:
             made.add_row("", f"[dim]{restriction.lift} lifts it[/]")
     if status.waits is not None:
         shown = f"{status.waits.proposal.number}: {status.waits.proposal}; {status.waits.state}"

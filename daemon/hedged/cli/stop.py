@@ -19,9 +19,9 @@ from hedged.wiring import journal_path, wall_clock
 
 ALL = "all"
 _STILL: dict[StopLevel, str] = {
-    "pause": "nothing grows; reductions go on",
-    "halt": "nothing is sent",
-    "unwind": "the hedge is closed slice by slice, from the next pass on; what rules want is kept",
+    "pause": "paused; nothing grows, reductions go on",
+    "halt": "halted; nothing is sent, reductions neither",
+    "unwind": "unwinding; the hedge is closed slice by slice from the next pass on, and stays flat",
 }
 
 
@@ -44,7 +44,7 @@ def stop_at(config: list[Path], level: StopLevel, scope: str, why: str, *, json:
     if json:
         print_json(made)
         return
-    console().print(f"{escape(scope)}: {level}. {_STILL[level]}.".replace("..", "."))
+    console().print(f"{escape(scope)}: {_STILL[level]}.")
     console().print(f"[dim]hedged stop resume {escape(scope)} lifts it[/]")
 
 

@@ -129,12 +129,9 @@ def margin(
         if one.distance_unfit is not None or one.ratio_unfit is not None:
             yield Alarm(guard="margin", level="tell", text=_degraded(one, limits))
         elif _short_of(one, limits, NEAR):
-            yield Alarm(
-                guard="margin",
-                level="tell",
-                text=f"{one.account} is near its floor: {_now(one, limits)}; "
-                f"{money(one.collateral)} more collateral leads away from it",
-            )
+            more = f"; {money(one.collateral)} more collateral leads away from it"
+            text = f"{one.account} is near its floor: {_now(one, limits)}"
+            yield Alarm(guard="margin", level="tell", text=text + (more if one.collateral else ""))
         if one.apart:
             yield Alarm(guard="margin", level="tell", text=f"{one.account}: {one.apart}")
 

@@ -20,6 +20,7 @@ from hedged.journal import schema
 _LAST = (
     select(schema.arming.c.body, schema.arming.c.digest).order_by(schema.arming.c.id.desc()).limit(1)
 )
+_AT = select(schema.arming.c.at).order_by(schema.arming.c.id.desc()).limit(1)
 
 
 def add_arming(connection: Connection, terms: Terms, now: datetime) -> str:
@@ -45,6 +46,12 @@ def armed(connection: Connection) -> Terms | None:
     if digest(row.body.encode()) != row.digest:
         raise JournalBroken("what was armed was altered; look at it and arm it anew")
     return msgspec.json.decode(row.body.encode(), type=Terms)
+
+
+def armed_at(connection: Connection) -> datetime | None:
+    """When terms were armed last; None where nothing ever was."""
+    found = connection.execute(_AT).scalar()
+    return None if found is None else datetime.fromisoformat(found)
 
 
 def unarmed(connection: Connection, terms: Terms | None, now: datetime) -> Restriction | None:

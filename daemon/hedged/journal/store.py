@@ -23,7 +23,7 @@ from hedged.core.policy import Policy
 from hedged.core.record import Mode, Outcome, Tick
 from hedged.errors import JournalBroken, JournalError
 from hedged.journal import schema, statements
-from hedged.journal.armings import add_arming, unarmed
+from hedged.journal.armings import add_arming, armed_at, unarmed
 from hedged.journal.binding import bind, new_epoch, order_id
 from hedged.journal.database import guarded, lock_writer, opened, opened_in_memory
 from hedged.journal.intents import Intent, intent_of, step_of, tried
@@ -275,6 +275,11 @@ class Journal(Records):
         """Commit that a person has seen *terms* and lets orders be sent under them; their digest."""
         with guarded(self.path), self.engine.begin() as connection:
             return add_arming(connection, terms, now)
+
+    def armed_at(self) -> datetime | None:
+        """When `arm` was called last; None where it never was."""
+        with guarded(self.path), self.engine.connect() as connection:
+            return armed_at(connection)
 
     def lift(self, scope: str, by: str, at: datetime | None = None) -> int:
         """

@@ -101,7 +101,7 @@ def check_live(settings: Settings, *, asked: bool) -> None:
 
 
 def released(settings: Settings) -> bool:
-    """Whether orders may leave for this exchange: for now a server on loopback only."""
+    """Whether orders may be sent: version 0.1 sends them to a server on loopback, nowhere else."""
     return settings.venue.endpoint is not None
 
 
