@@ -184,11 +184,12 @@ def test_no_secret_is_in_the_environment(use: str) -> None:
     assert made["environment"]["HEDGED_CONFIG"] == f"/etc/hedged/{use}.toml"
 
 
-def test_only_the_live_use_sends_orders_and_has_keys() -> None:
+def test_only_the_live_use_sends_orders_by_itself_and_paper_has_no_key() -> None:
     assert composed("live")["command"] == ["run", "--live"]
-    assert set(composed("live")["secrets"]) == {"main.api_key", "main.api_secret"}
-    for use in ("paper", "alert"):
-        assert not {"command", "secrets"} & composed(use).keys()
+    for use in ("live", "alert"):
+        assert set(composed(use)["secrets"]) == {"main.api_key", "main.api_secret"}
+    assert not {"command", "secrets"} & composed("paper").keys()
+    assert "command" not in composed("alert")
 
 
 def test_settings_and_keys_beside_the_compose_files_are_never_committed() -> None:
