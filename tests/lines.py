@@ -134,7 +134,7 @@ def portfolio(
         (hedge,),
         (line.account(),) if sources else (),
         Book(Ledger(folder / "book.sqlite", read_only=False)),
-        line.clock,
+        line.exchange._clock,
         accept_positions=accept_positions,
     )
 

@@ -50,6 +50,7 @@ class Account(FakeVenue):
             positions=(position(str(self.held)),) if self.held else (),
             fills=tuple(self.fills[after:]),
             cursor=len(self.fills),
+            unexplained=(BTC,) if self.mirrored else (),
         )
 
     async def send(self, order: Order) -> Outcome:

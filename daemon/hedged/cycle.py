@@ -31,6 +31,7 @@ from hedged.execute import Resolver, execute, staying, take_back
 from hedged.history.keeper import Keeper, Measured
 from hedged.journal.approvals import Approvals
 from hedged.journal.store import Journal
+from hedged.strangers import Strangers
 from hedged.venue.protocol import Venue
 
 OLD = timedelta(seconds=5)
@@ -48,6 +49,7 @@ class Shell:
     keeper: Keeper
     clock: Callable[[], datetime]
     resolver: Resolver = field(default_factory=Resolver)
+    strangers: Strangers = field(default_factory=Strangers)
 
 
 async def run(tick: Tick, shell: Shell, leaving: Callable[[], bool] = staying) -> CycleRecord:
@@ -65,6 +67,8 @@ async def run(tick: Tick, shell: Shell, leaving: Callable[[], bool] = staying) -
     """
     unresolved = await shell.resolver.resolve(shell.venue, shell.journal, shell.policy.portfolio)
     inputs = await observe(tick, shell, unresolved)
+    if not shell.venue.absence_is_proof:  # there no order is ever under way
+        shell.strangers.wait_for_lost(inputs, shell.journal, shell.policy.portfolio)
     if shell.mode != "alert":  # there nothing is changed at the venue that nobody has approved
         await take_back(inputs, shell.venue)
     thought = deliberate(inputs, shell.policy)
@@ -99,6 +103,7 @@ async def observe(tick: Tick, shell: Shell, unresolved: tuple[str, ...]) -> Inpu
     if shell.clock() - snapshot.at > OLD:  # once: a venue that stays slow is for the gate to refuse
         snapshot = await shell.venue.observe(shell.clock(), after=memory.cursor)
     now = shell.clock()
+    strays = tuple(shell.journal.strangers(_ours(snapshot, policy)))
     return Inputs(
         tick=tick,
         now=now,
@@ -109,7 +114,8 @@ async def observe(tick: Tick, shell: Shell, unresolved: tuple[str, ...]) -> Inpu
         usage=shell.journal.usage(policy.portfolio, tick, now),
         restrictions=shell.journal.restrictions(policy.portfolio, now),
         unresolved=unresolved,
-        strays=tuple(shell.journal.strangers(_ours(snapshot, policy))),
+        strays=strays,
+        second=shell.strangers.second(snapshot, strays, shell.journal, policy.portfolio),
         sent=shell.journal.sides(fill.client_order_id for fill in snapshot.fills),
         untried=shell.journal.untried(policy.account, (leg.symbol for leg in policy.legs))
         if shell.mode == "live"
@@ -180,7 +186,7 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
             ),
             *(f"{one.guard}: {one.text}" for one in found if one.level == "hold"),
         ),
-        astray=astray(memory.account, snapshot, inputs.sent) if inputs.sent else (),
+        astray=_astray(inputs),
         barred=barred(found, _symbols(policy)),
     )
     return Thought(
@@ -197,6 +203,14 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
         headrooms=headrooms,
         unwinding=unwinds,
     )
+
+
+def _astray(inputs: Inputs) -> tuple[str, ...]:
+    """What trips whatever is planned: a second daemon, and orders that do not do what they say."""
+    second = tuple(inputs.second.values())
+    if not inputs.sent:
+        return second
+    return (*second, *astray(inputs.memory.account, inputs.snapshot, inputs.sent))
 
 
 def _watched(

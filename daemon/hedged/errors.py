@@ -11,7 +11,7 @@ What can go wrong, and what the daemon does next.
     |   +-- JournalBusy      another daemon writes here, or the database is locked
     |   +-- JournalForeign   the journal belongs to another mode, or to a newer hedged
     |   +-- JournalBroken    a record does not match its hash: the first one is named
-    +-- ConsentRefused       nothing was decided on a proposal: the reason is told, nothing changes
+    +-- ConsentRefused       nothing was decided, the reason is told, nothing changes
     +-- VenueUnavailable     skip this pass, count it, alert at the n-th in a row
     +-- VenueRefused         record it; never retried as it stands
     |   +-- Unjudged         nobody looked at the order: wait, and don't count it as a rejection
@@ -69,7 +69,10 @@ class JournalBroken(JournalError):
 
 
 class ConsentRefused(HedgedError):
-    """A proposal that can't be approved or rejected: unknown, expired, decided, replaced, altered."""
+    """
+    A proposal that can't be approved or rejected: unknown, expired, decided, replaced, altered; or an
+    order that can't be settled, for what became of it may still be found.
+    """
 
 
 class VenueUnavailable(HedgedError):

@@ -267,7 +267,8 @@ def fill_of(client_order_id: str, contracts: str | int, after_s: int = 10, **cha
 
 
 def moved(before: str | int, after: str | int, *fills: Fill, **changed: Any) -> tuple[str, ...]:
-    seen_now = replace(seen(after), at=MONDAY + 60 * SECOND, fills=fills, **changed)
+    seen_now = replace(seen(after), at=MONDAY + 60 * SECOND, fills=fills, unexplained=(BTC,))
+    seen_now = replace(seen_now, **changed)
     return astray(state_of(seen(before)), seen_now, SENT)
 
 
@@ -302,6 +303,13 @@ def test_a_position_that_moved_against_the_order_is_astray(held: int, filled: in
 def test_a_short_that_shrank_by_more_than_was_sold_is_no_wrong_sign_but_adl() -> None:
     assert moved(-5, -3, fill_of("sold", 1)) == ()
     assert moved(-5, -3, fill_of("sold", 1), fill_of("adl", 3, cause="adl")) == ()
+
+
+def test_a_buy_that_is_told_after_the_next_sale_is_not_astray() -> None:
+    """-5, bought 2, sold 3: -6. The buy's outcome is known, and its fill is told before the sale's."""
+    assert moved(-5, -6, fill_of("bought", 2), unexplained=()) == ()
+    assert moved(-5, -6, fill_of("bought", 2), unexplained=(ETH,)) == ()
+    assert len(moved(-5, -6, fill_of("bought", 2))) == 1
 
 
 def test_an_order_that_left_a_long_is_astray() -> None:

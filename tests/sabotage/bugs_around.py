@@ -82,7 +82,7 @@ AROUND = (
         what="a position that moves against the order is traded on",
         incidents=(9, 39),
         file="cycle.py",
-        before="        astray=astray(memory.account, snapshot, inputs.sent) if inputs.sent else (),\n",
+        before="        astray=_astray(inputs),\n",
         after="        astray=(),\n",
         seen_by="test_breakers.py::"
         "test_a_position_that_moved_against_the_order_freezes_before_the_next",

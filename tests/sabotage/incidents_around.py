@@ -123,13 +123,17 @@ AROUND: dict[int, Incident] = {
     50: Incident(
         what="collateral shared with other positions ended in a liquidation nobody expected",
         invariants=(20,),
-        waits_for="the margin guard",
+        seen_by=(
+            "core/test_headroom.py::test_a_plan_that_would_end_under_the_floor_is_barred_with_both_figures",
+            "core/test_headroom.py::test_a_hedge_never_grows_into_the_near_of_the_floor",
+            "core/test_headroom.py::test_each_account_carries_its_own_legs",
+        ),
     ),
     51: Incident(
         what="a position was closed at a loss over its funding",
         invariants=(27,),
         seen_by=(f"{VENUE}::test_funding_is_told_with_its_rate_and_its_sign",),
-        waits_for="the margin guard",
+        waits_for="a guard of what funding will cost",
     ),
     52: Incident(
         what="keys stood in logs, in addresses and in tracebacks",

@@ -117,7 +117,7 @@ def decide(
             "approval"
         )
     accounts = {portfolio.name: portfolio.account for portfolio in settings.portfolio}
-    named = by if by is not None else _login()
+    named = by if by is not None else login()
     with Journal.open_beside(journal_path(settings), wall_clock) as journal:
         now = _now(settings, journal)
         proposal = Approvals(journal).decide(number, verdict, named, why, now, accounts)
@@ -137,7 +137,8 @@ def decide(
     )
 
 
-def _login() -> str:
+def login() -> str:
+    """Who has logged in. Raises `SettingsError` when nobody can be named."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

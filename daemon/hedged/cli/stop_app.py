@@ -66,3 +66,29 @@ def stop_resume(
     from hedged.cli.stop import resume
 
     resume(config or [], scope, json=json)
+
+
+@stop_app.command("settle", short_help="Say what became of an order that nobody can tell of.")
+def stop_settle(
+    order: Annotated[str, typer.Argument(metavar="ORDER", help="Its id, as the alert shows it.")],
+    filled: Annotated[
+        str | None, typer.Option("--filled", metavar="CONTRACTS", help="So much of it was filled.")
+    ] = None,
+    absent: Annotated[bool, typer.Option("--absent", help="It never landed.")] = False,
+    why: Why = "",
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="Who says so. Default: the login name.")
+    ] = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """
+    End an order that holds its portfolio and that no look can find any more, as when its contract is
+    listed no more. Look it up at the exchange first: what is said here is believed. Stop the daemon
+    before; refused while the order may still land, or no pass has looked for it since.
+
+    Example: hedged stop settle hdg3k... --filled 0.25 --why "in the trade history" -c hedged.toml
+    """
+    from hedged.cli.settle import settle
+
+    settle(config or [], order, filled, by, why, absent=absent, json=json)

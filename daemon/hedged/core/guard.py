@@ -203,9 +203,13 @@ def _wrong_way(
     symbol: str, account: AccountState, snapshot: Snapshot, sent: Mapping[str, Side]
 ) -> Iterator[str]:
     """
-    What all fills explain is right. Else no venue's doing makes a short grow after a buy, nor turns it
-    long; and after a sale it may shrink, by ADL that is told late, but hardly by just what was sold.
+    What all fills explain is right, and what they and the outcomes of our orders explain together: of
+    two orders the second one's fill may be told first. Else no venue's doing makes a short grow after a
+    buy, nor turns it long; and after a sale it may shrink, by ADL that is told late, but hardly by just
+    what was sold.
     """
+    if symbol not in snapshot.unexplained:
+        return
     leg = account.legs.get(symbol)
     before, after = leg.contracts if leg else ZERO, snapshot.held(symbol)
     ours = others = ZERO

@@ -86,7 +86,8 @@ class Inputs:
     All that a pass decides on; *metrics* and *betas* are None in a guard pass.
 
     *unresolved* says of each order without an outcome why it has none, *strays* are the ids of orders
-    that are ours by their name and not in the journal. *sent* is the side of every order of ours that
+    that are ours by their name and not in the journal, *second* says of those that a second daemon
+    sent what was seen, by id. *sent* is the side of every order of ours that
     the snapshot has fills of, None where an older hedged did not look; *untried* are legs that never
     had a fill of ours on a real account; *post_only_tried* are symbols whose last order since the last
     review was a post-only one that did not fill wholly. *standing* is what a person has
@@ -103,6 +104,7 @@ class Inputs:
     restrictions: tuple[Restriction, ...]
     unresolved: tuple[str, ...]
     strays: tuple[str, ...] = ()
+    second: dict[str, str] = field(default_factory=dict)
     sent: dict[str, Side] | None = None
     untried: tuple[str, ...] = ()
     post_only_tried: tuple[str, ...] = ()

@@ -80,6 +80,12 @@ RESTRICTIONS = select(restriction.c.body).where(
     or_(restriction.c.scope == bindparam("portfolio"), restriction.c.scope == "all"),
 )
 
+EVER_RESTRICTED = (
+    select(restriction.c.body)
+    .where(restriction.c.scope == bindparam("portfolio"))
+    .order_by(restriction.c.id)
+)
+
 NEXT_PROPOSAL = select(func.coalesce(func.max(proposal.c.number), 0) + 1)
 _NEWER = proposal.alias()
 _DECIDED = (

@@ -271,6 +271,13 @@ class Journal(Records):
         standing += [missing] if missing is not None else []
         return tuple(r for r in standing if r.until is None or r.until > now)
 
+    def restricted_by(self, by: str, portfolio: str) -> list[Restriction]:
+        """What *by* ever restricted *portfolio* with, lifted or not, in order."""
+        with guarded(self.path), self.engine.connect() as connection:
+            bodies = connection.execute(statements.EVER_RESTRICTED, {"portfolio": portfolio})
+            made = [msgspec.json.decode(body, type=Restriction) for body in bodies.scalars()]
+        return [one for one in made if one.by == by]
+
     def arm(self, terms: Terms, now: datetime) -> str:
         """Commit that a person has seen *terms* and lets orders be sent under them; their digest."""
         with guarded(self.path), self.engine.begin() as connection:

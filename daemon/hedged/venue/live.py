@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 import polars as pl
@@ -18,15 +18,10 @@ import structlog
 
 from hedged.core.market import (
     ZERO,
-    AccountMargin,
     Fill,
     Flow,
     FundingPayment,
-    Instrument,
     Margin,
-    OpenOrder,
-    Position,
-    Quote,
     Snapshot,
 )
 from hedged.core.metrics import Series
@@ -36,7 +31,8 @@ from hedged.errors import OutcomeUnknown, Unjudged, VenueRefused, VenueUnavailab
 from hedged.venue import doubts
 from hedged.venue.accounts import Account, Names, balances_on, timed
 from hedged.venue.book import Book, Told
-from hedged.venue.dialect import AccountSeen, Balance, Happening, Listing, Unread
+from hedged.venue.dialect import AccountSeen, Happening, Listing, Unread
+from hedged.venue.first_look import Seen, anchored, margin_of
 from hedged.venue.holdings import StatedHolding, priced, stale, together
 from hedged.venue.modes import Adjusted, flat, modes_of, put_right
 from hedged.venue.outcomes import Landed
@@ -52,6 +48,7 @@ MADE_BEFORE = timedelta(minutes=1)
 """By so much may the venue say that an order was made before we signed it."""
 VOUCHED_AGAIN = timedelta(hours=1)
 DOUBTED_AGAIN = timedelta(minutes=5)
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 SOUGHT_LATELY = timedelta(minutes=1)
 """An order is sought at every pass until it is given up."""
 
@@ -69,20 +66,6 @@ class LivePortfolio:
     stated: tuple[StatedHolding, ...] = ()
     stated_age_max: timedelta = timedelta(days=31)
     by_hand: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """One hedge account at one look; symbols are the core's."""
-
-    margin: Margin
-    positions: tuple[Position, ...]
-    open_orders: tuple[OpenOrder, ...]
-    quotes: tuple[Quote, ...]
-    instruments: tuple[Instrument, ...]
-    collateral: tuple[Balance, ...]
-    doubts: tuple[str, ...]
-    misvalued: tuple[str, ...]
 
 
 class LiveVenue:
@@ -123,8 +106,7 @@ class LiveVenue:
                 f"{self.book.ledger.path} ends before what the journal has seen of it; restore both "
                 "from one copy"
             )
-        seen = await asyncio.gather(*(self._look(account) for account in self.hedges))
-        found = await self._noted(seen, now)
+        seen, found = await self._looked(self.hedges, now)
         numeraire, ours = self.portfolio.numeraire, {account.name for account in self.hedges}
         balances = await asyncio.gather(
             *(balances_on(one, numeraire, margin=one.name not in ours) for one in self.sources)
@@ -168,7 +150,7 @@ class LiveVenue:
             misvalued=tuple(chain.from_iterable(look.misvalued for look in seen)),
             by_hand=self.portfolio.by_hand or not all(self._may_trade.values()),
             margins=tuple(
-                _margin(account.name, look) for account, look in zip(self.hedges, seen, strict=True)
+                margin_of(account.name, look) for account, look in zip(self.hedges, seen, strict=True)
             ),
         )
 
@@ -220,10 +202,10 @@ class LiveVenue:
             return self._noted_outcome(replace(found, symbol=symbol))
         self._sought[account.name] = self._clock()
         self.book.doubt_anew(symbol)
-        now = self._clock()
-        look = await self._look(account)
-        await self._noted([look], now)
-        held = sum((one.contracts for one in look.positions if one.symbol == symbol), ZERO)
+        unread = self.book.told_until is None  # then all accounts are, from one instant on
+        looks, _ = await self._looked(self.hedges if unread else (account,), self._clock())
+        positions = chain.from_iterable(look.positions for look in looks)
+        held = sum((one.contracts for one in positions if one.symbol == symbol), ZERO)
         adds_up = self.book.expected(symbol) == held and symbol not in self._unread
         return Absence(at=at, adds_up=adds_up)
 
@@ -264,7 +246,7 @@ class LiveVenue:
 
     # ---- one account
 
-    async def _look(self, account: Account) -> _Seen:
+    async def _look(self, account: Account) -> Seen:
         exchange = account.exchange
         skew, listings = await asyncio.gather(timed(account), exchange.listings())
         seen = await exchange.dialect.account(
@@ -282,7 +264,7 @@ class LiveVenue:
         def key(symbol: str) -> str:
             return self._names.key(account.name, symbol)
 
-        return _Seen(
+        return Seen(
             margin=seen.margin,
             positions=tuple(
                 replace(
@@ -346,8 +328,40 @@ class LiveVenue:
 
     # ---- what happened
 
-    async def _noted(self, seen: list[_Seen], now: datetime) -> list[str]:
-        """Put into the book what the venues tell since the last look; all doubts about *seen*."""
+    async def _looked(
+        self, accounts: tuple[Account, ...], now: datetime
+    ) -> tuple[list[Seen], list[str]]:
+        """What is seen of *accounts* and all doubts about it; what happened until *now* is booked."""
+
+        async def look() -> list[Seen]:
+            return await asyncio.gather(*(self._look(account) for account in accounts))
+
+        if self.book.told_until is not None:
+            seen = await look()
+            return seen, await self._noted(seen, now, now - self._skew())
+        await asyncio.gather(*(timed(account) for account in accounts))
+        seen, opened = await anchored(
+            look, lambda: self._of_late(accounts), lambda: self._clock() - self._skew()
+        )
+        return seen, await self._noted(seen, now, opened)
+
+    def _skew(self) -> timedelta:
+        """How far the local clock is ahead of the venue that is furthest behind."""
+        return max(account.exchange.skew for account in self.hedges)
+
+    async def _of_late(self, accounts: tuple[Account, ...]) -> set[tuple[str, datetime]]:
+        """What happened on *accounts* until now, by key and instant."""
+        now = self._clock()
+        found = await asyncio.gather(
+            *(self._reported(one, now - one.exchange.skew, now - one.exchange.skew) for one in accounts)
+        )
+        named = zip(accounts, found, strict=True)
+        return {
+            (f"{account.name}:{one.key}", one.at or LONG_AGO) for account, told in named for one in told
+        }
+
+    async def _noted(self, seen: list[Seen], now: datetime, until: datetime) -> list[str]:
+        """Put into the book what the venues tell since the last look, *until*; all doubts on *seen*."""
         since = self.book.told_until
         self._unread = {}
         if since is not None:
@@ -366,8 +380,7 @@ class LiveVenue:
                 self.book.accept(kept, look.positions)
             told += self.book.doubts(kept, look.positions, now)
         self._accepting = self._accepting and len(seen) < len(self.hedges)
-        ends = now - max(account.exchange.skew for account in self.hedges)
-        self.book.close_page(since if since is not None and self._unread else ends)
+        self.book.close_page(since if since is not None and self._unread else until)
         return [*told, *doubts.of_unread(self._unread)]
 
     def _book(self, happened: dict[str, Told | Unread]) -> None:
@@ -387,12 +400,23 @@ class LiveVenue:
     async def _happened(
         self, account: Account, since: datetime, now: datetime
     ) -> list[tuple[str, Told | Unread]]:
-        exchange, opened = account.exchange, self.book.opened_at
+        opened = self.book.opened_at
         assert opened is not None, "a book that was told of anything was opened"
-        listings = await exchange.listings()
+        listings = await account.exchange.listings()
+        found = await self._reported(account, since, now)
+        keyed = [
+            (f"{account.name}:{one.key}", one) for one in found if one.at is None or one.at >= opened
+        ]
+        new = [(key, one) for key, one in keyed if not self.book.knows(key)]
+        return [(key, await self._told(account, one, listings)) for key, one in new]
+
+    async def _reported(
+        self, account: Account, since: datetime, now: datetime
+    ) -> tuple[Happening | Unread, ...]:
+        listings = await account.exchange.listings()
         places = [self._names.split(key) for key in self.book.ledger.symbols()]
         traded = {symbol for name, symbol in places if name == account.name}
-        found = await exchange.dialect.happenings(
+        return await account.exchange.dialect.happenings(
             account.wire,
             listings,
             frozenset((account.legs | traded) & listings.keys()),
@@ -401,11 +425,6 @@ class LiveVenue:
             now,
             lambda key: self.book.knows(f"{account.name}:{key}"),
         )
-        keyed = [
-            (f"{account.name}:{one.key}", one) for one in found if one.at is None or one.at >= opened
-        ]
-        new = [(key, one) for key, one in keyed if not self.book.knows(key)]
-        return [(key, await self._told(account, one, listings)) for key, one in new]
 
     async def _told(
         self, account: Account, happening: Happening | Unread, listings: dict[str, Listing]
@@ -428,14 +447,3 @@ class LiveVenue:
             if account.name == name:
                 return account, symbol
         raise VenueUnavailable(f"{key}: there is no hedge account {name} any more; put it back")
-
-
-def _margin(account: str, look: _Seen) -> AccountMargin:
-    """A maintenance margin of nothing, while something is held, is a figure that is not told."""
-    held = any(one.contracts for one in look.positions)
-    told = look.margin.maintenance_margin
-    return AccountMargin(
-        account=account,
-        equity=look.margin.equity,
-        maintenance_margin=None if held and not told else told,
-    )

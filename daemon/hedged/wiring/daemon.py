@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from hedged.core.arming import terms_of
 from hedged.core.policy import Policy
 from hedged.cycle import Shell
-from hedged.errors import JournalBusy, SettingsError
+from hedged.errors import JournalBusy, JournalError, SettingsError
 from hedged.history.keeper import Keeper
 from hedged.history.store import HistoryStore
 from hedged.journal.store import Journal
@@ -254,6 +254,21 @@ def open_to_arm(settings: Settings) -> Journal:
         return _journal(settings, wall_clock, None, read_only=False)
     except JournalBusy:  # the daemon has it, and it is the daemon's own mode and accounts
         return Journal.open_beside(journal_path(settings), wall_clock)
+
+
+def open_to_settle(settings: Settings) -> Journal:
+    """
+    The journal to write an outcome into, as its only writer.
+
+    Raises
+    ------
+    JournalError
+        When it can't be opened, or there is none; `JournalBusy` while a daemon works.
+    """
+    path = journal_path(settings)
+    if not path.exists():
+        raise JournalError(f"there is no journal at {path} yet; `hedged run` makes it")
+    return _journal(settings, wall_clock, None, read_only=False)
 
 
 def _policies(settings: Settings) -> dict[str, Policy]:
