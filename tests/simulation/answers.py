@@ -59,6 +59,8 @@ class Answers:
         lie = self._lies("size_lie")
         found = {}
         for market_id, symbol in self.symbols.items():
+            if market_id in self.world.gone:
+                continue
             market = self.world.engine.market(market_id)
             contract = market.contract
             size = contract.multiplier * (10 if lie else 1)
@@ -121,6 +123,7 @@ class Answers:
         kept = self.world.bars[market_id]
         if self._lies("stale_bars"):
             kept = kept[:-2]
+        running = self._lies("running_bar")  # as exchanges do, whatever is asked for
         rows = [
             {
                 "open_time": bar.open_time,
@@ -132,7 +135,8 @@ class Answers:
                 "index_close": bar.close,
             }
             for bar in kept
-            if (after is None or bar.open_time > after) and bar.open_time + HOUR <= until
+            if (after is None or bar.open_time > after)
+            and (bar.open_time + HOUR <= until or (running and bar.open_time <= until))
         ]
         if rows and self._lies("missing_bar"):
             rows.pop(len(rows) // 2)
@@ -147,13 +151,15 @@ class Answers:
 
     # ---- the account
 
-    def _margin(self) -> Margin:
+    def _margin(self) -> tuple[Margin, bool]:
+        """The account's margin, and whether it is in hedge mode."""
         account = self.world.engine.account("USDT")
-        return Margin(
+        margin = Margin(
             wallet_balance=account.wallet,
             equity=account.equity,
             maintenance_margin=account.maintenance,
         )
+        return margin, self.world.engine.state.hedge_mode
 
     def _positions(self) -> tuple[SeenPosition, ...]:
         seconds, sign = self.world.time.seconds, 1
@@ -177,9 +183,10 @@ class Answers:
                         position=Position(symbol=symbol, contracts=quantity * sign, entry_price=entry),
                         notional=abs(quantity) * market.contract.multiplier * market.mark,
                         liquidation_price=None,
-                        adl_rank=1,
+                        adl_rank=self.world.adl_rank,
                     )
                 )
+        self.world.rank_told = self.world.adl_rank if found else 1
         return tuple(found)
 
     def _open_orders(self, market_ids: tuple[str, ...]) -> tuple[OpenOrder, ...]:
@@ -209,14 +216,24 @@ class Answers:
         )
 
     def _set_leverage(self, market_id: str, leverage: Decimal) -> None:
+        self.world.engine.watcher.happened("adjust", symbol=market_id)
         self.world.engine.set_leverage(market_id, int(leverage))
 
+    def _set_margin_mode(self, market_id: str, margin_mode: str) -> None:
+        self.world.engine.watcher.happened("adjust", symbol=market_id)
+        self.world.engine.set_isolated(market_id, margin_mode == "isolated")
+
     def _rights(self) -> Rights:
-        return Rights(account_uid=UID, may_trade=True, may_withdraw=False, address_bound=True)
+        uid = "4712" if self._lies("other_account") else UID
+        return Rights(account_uid=uid, may_trade=True, may_withdraw=False, address_bound=True)
 
     def _mode(self, market_id: str) -> SymbolMode:
-        leverage = Decimal(self.world.engine.leverage(market_id))
-        return SymbolMode(leverage=leverage, margin_mode="cross")
+        engine = self.world.engine
+        return SymbolMode(
+            leverage=Decimal(engine.leverage(market_id)),
+            margin_mode="isolated" if market_id in engine.state.isolated else "cross",
+            hedge_mode=engine.hedged(market_id),
+        )
 
     def _balances(self) -> tuple[Balance, ...]:
         by = Decimal("0.5") if self._lies("stale_balances") else Decimal(1)

@@ -19,6 +19,7 @@ from typing import Any
 from exchange.state import Fill, Ticket
 from simulation.clock import Time, Wall
 from simulation.evidence import JournalFile, Sent, Violation
+from simulation.safety import Safety
 from simulation.world import BTC, ETH, World
 
 D = Decimal
@@ -59,11 +60,11 @@ class Checker:
         self.multiplier = {s: world.engine.contract(s).multiplier for s in (BTC, ETH)}
         self.served_at: dict[str, datetime] = {}
         self.life = 0
-        self.reconciled = False
         self.left_at: datetime | None = None
         self.last_external: dict[str, datetime] = {}
         self.seen_external: dict[str, datetime] = {}
         self.offset_since = time.start
+        self.safety = Safety(time, world, self.violate, lambda: self.offset_since)
         self._base = dict(self.position)
         self._goal: dict[str, Decimal] = dict(self.position)
         self._rows = 0
@@ -93,6 +94,7 @@ class Checker:
     def happened(self, what: str, **about: object) -> None:
         """Something else that belongs to the trace."""
         self.note(f"{what} {sorted(about.items())}")
+        self.safety.happened(what, about)
         if what in ("fault", "lie", "disk"):
             return
         self.counts[what] += 1
@@ -104,8 +106,7 @@ class Checker:
     def served(self, endpoint: str) -> None:
         """The exchange answers a request at this instant."""
         self.served_at[endpoint] = self.time()
-        if endpoint == "positions":
-            self.reconciled = True
+        self.safety.served(endpoint)
         if endpoint in ("positions", "fills"):
             for symbol, at in self.last_external.items():
                 if self.seen_external.get(symbol, self.time.start) < at:
@@ -135,8 +136,7 @@ class Checker:
         self._check_intent(order, params)
         self._check_market(order, params)
         self._check_pace(order)
-        if not self.reconciled:
-            self.violate("35", f"{named} was sent before the positions were read in this life")
+        self.safety.posted(order)
         if self.left_at is not None:
             self.violate("39", f"{named} was sent after the daemon had left")
 
@@ -223,6 +223,7 @@ class Checker:
             self.violate("01", f"{ticket.client_order_id} arrived and was never sent")
             return
         order.arrivals += 1
+        self.safety.arrived(ticket, self.sent)
         if order.arrivals > 1:
             self.violate("02", f"{order.id} arrived {order.arrivals} times")
         found = self.journal.ask("SELECT outcome FROM intent WHERE client_order_id = ?", order.id)
@@ -259,8 +260,27 @@ class Checker:
     def started(self, life: int) -> None:
         """A process starts."""
         self.note(f"start {life}")
-        self.life, self.reconciled, self.left_at = life, False, None
+        self.life, self.left_at = life, None
+        self.safety.started(booked=self._has_traded())
         self.journal.forget()
+
+    def restored(self, copied_at: datetime) -> None:
+        """Journal and book are those of *copied_at* again."""
+        self.journal.forget()
+        rows = self.journal.ask("SELECT id, hash FROM record ORDER BY id DESC LIMIT 1")
+        self._rows, self._head = rows[0] if rows else (0, "0" * 64)
+        known = {row[0] for row in self.journal.ask("SELECT client_order_id FROM intent")}
+        filled = (one for one in self.sent.values() if one.filled and one.at >= copied_at)
+        self.safety.restored(one.id for one in filled if one.id not in known)
+        self.happened("restored", record=self._rows, lost=len(self.safety.lost))
+
+    def _has_traded(self) -> bool:
+        if not self.book_path.exists():
+            return False
+        book = sqlite3.connect(self.book_path)
+        found = book.execute("SELECT 1 FROM event WHERE kind IN ('fill', 'outcome')").fetchone()
+        book.close()
+        return found is not None
 
     def ended(self, how: str) -> None:
         """A process is gone."""
@@ -306,7 +326,9 @@ class Checker:
         told = json.loads(body)
         if "base" in told:  # a quiet pass, told as what changed
             self.counts["quiet"] += 1
-        elif told["thought"]["review"]["reasons"]:
+            return told
+        self.safety.recorded(told)
+        if told["thought"]["review"]["reasons"]:
             self.counts["refused or held"] += 1
         return told
 

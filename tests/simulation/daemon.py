@@ -60,6 +60,8 @@ day_notional_max = 20_000_000
 style = "{style}"
 [account.main]
 leverage = 20
+margin_mode = "cross"
+adjust = {adjust}
 api_key = "key"
 api_secret = "secret"
 uid = "{uid}"
@@ -81,6 +83,14 @@ account = "main"
 holdings_from = ["main"]
 holding = [{{ asset = "BTC", quantity = 1 }}]
 """
+
+
+DISK_SAYS = {
+    "": "",
+    "disk_locked": "database is locked",
+    "disk_io": "disk I/O error",
+    "disk_unreadable": "disk I/O error",
+}
 
 
 class Killed(BaseException):
@@ -113,7 +123,7 @@ class Sites:
         struck = self.swarm.first(names, self._seconds())
         if struck:
             self._told("disk", name=struck)
-        return {"disk_locked": "database is locked", "": ""}.get(struck, "database or disk is full")
+        return DISK_SAYS.get(struck, "database or disk is full")
 
 
 class Disk:
@@ -125,7 +135,7 @@ class Disk:
 
     def __enter__(self) -> Disk:
         self._sites.visit("before book commit")
-        said = self._sites.disk_error(("book_full",))
+        said = self._sites.disk_error(("book_full", "disk_io"))
         if said:
             raise sqlite3.OperationalError(said)
         self._connection.__enter__()
@@ -218,13 +228,24 @@ class Process:
 
         def do_commit(connection: Any) -> None:
             self.sites.visit("before commit")
-            said = self.sites.disk_error(("disk_locked", "disk_full"))
+            said = self.sites.disk_error(("disk_locked", "disk_full", "disk_io"))
             if said:
                 raise OperationalError("COMMIT", {}, sqlite3.OperationalError(said))
             commit(connection)
             self.sites.visit("after commit")
 
         dialect.do_commit = do_commit  # type: ignore[method-assign]
+        if "disk_unreadable" not in self.sites.swarm.drawn:
+            return
+        execute = dialect.do_execute
+
+        def do_execute(cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+            said = self.sites.disk_error(("disk_unreadable",)) if statement.startswith("SELECT") else ""
+            if said:
+                raise sqlite3.OperationalError(said)
+            execute(cursor, statement, parameters, context)
+
+        dialect.do_execute = do_execute  # type: ignore[method-assign]
 
     async def wakes(self) -> AsyncIterator[None]:
         """At the start, and then at every scheduled instant by the machine's own clock."""

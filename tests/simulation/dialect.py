@@ -163,14 +163,14 @@ class Simulated:
         self, wire: Wire, listings: dict[str, Listing], settle: str, symbols: frozenset[str]
     ) -> AccountSeen:
         ids = tuple(listings[symbol].market_id for symbol in sorted(symbols & listings.keys()))
-        margin, positions, orders = await asyncio.gather(
+        (margin, hedge_mode), positions, orders = await asyncio.gather(
             wire.read("margin"), wire.read("positions"), wire.read("open_orders", {"market_ids": ids})
         )
         return AccountSeen(
             margin=margin,
             positions=positions,
             open_orders=orders,
-            hedge_mode=False,
+            hedge_mode=hedge_mode,
             collateral=(),
         )
 
@@ -241,7 +241,8 @@ class Simulated:
         await wire.adjust("set_leverage", asked)
 
     async def set_margin_mode(self, wire: Wire, listing: Listing, margin_mode: MarginMode) -> None:
-        raise VenueUnavailable("this exchange is always cross")
+        asked = {"market_id": listing.market_id, "margin_mode": margin_mode}
+        await wire.adjust("set_margin_mode", asked)
 
     async def send(self, wire: Wire, listing: Listing, order: Order) -> Outcome:
         request = {

@@ -88,9 +88,22 @@ CATALOGUE: dict[str, Where] = {
     "book_full": "disk",
     "kill": "process",
     "terminate": "process",
+    # people, and what the exchange does for good
+    "hedge_mode": "world",
+    "isolated": "world",
+    "manual_fight": "world",
+    "collateral_out": "world",
+    "delisting": "world",
+    "adl_rank_top": "world",
+    "other_account": "lie",
+    "running_bar": "lie",
+    "disk_io": "disk",
+    "disk_unreadable": "disk",
+    "restored": "process",
+    "second_start": "process",
 }
 
-ONCE_IN_A_WHILE = {"size_change", "size_lie"}
+ONCE_IN_A_WHILE = {"size_change", "size_lie", "delisting"}
 """A person must mend what these break, and the rest of the day tests little: few seeds draw them."""
 
 AWAITED: dict[str, str] = {}

@@ -19,11 +19,12 @@ import structlog
 
 from exchange.binance_wallet import UID as BINANCE_UID
 from hedged.core.record import CycleRecord
-from hedged.errors import HedgedError
+from hedged.errors import HedgedError, JournalBusy
 from hedged.journal.store import Journal
 from hedged.settings.model import Settings
 from hedged.wiring.live import Lines
 from simulation.answers import UID, Answers
+from simulation.backups import Backups
 from simulation.checker import Checker
 from simulation.clock import Time, Wall, run
 from simulation.daemon import PORTFOLIO, SETTINGS, Killed, Process, SimulatedLines, Sites, settings_in
@@ -36,6 +37,7 @@ from simulation.world import BTC, DAY_S, ETH, World
 
 QUIET_S = 0.75 * DAY_S
 PERSON_S = 2000.0
+RESTORE_S_MIN = 360.0
 WIRED_EVERY = 30
 """Every so many seeds go through ccxt and the Binance dialect."""
 DAYS = (
@@ -47,7 +49,14 @@ DAYS = (
     datetime(2026, 12, 31, tzinfo=UTC),
 )
 TMPFS = Path("/dev/shm")
-MENDED_BY_HAND = ("restricted", "held long", "was ", "does not trade", "by the venue's own figure")
+MENDED_BY_HAND = (
+    "restricted",
+    "held long",
+    "was ",
+    "does not trade",
+    "does not list",
+    "by the venue's own figure",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +94,9 @@ class Day:
         self.logged: Counter[str] = Counter()
         self.last_record: CycleRecord | None = None
         self.settings = self._settings(folder)
+        self.backups = Backups(state, folder / "backup")
         self.lives = 0
+        self.alive = False
         self.stands = ""
         self.faulty: RuntimeError | None = None
         self.real: RealLines | None = None
@@ -108,6 +119,7 @@ class Day:
             slow=dice.choice((3, 6, 10)),
             high=dice.choice((0.6, 0.8, 1.0)),
             low=dice.choice((0.0, 0.2, 0.4)),
+            adjust=dice.choice(("true", "false")),
         )
         return settings_in(folder, text)
 
@@ -120,8 +132,15 @@ class Day:
         loop.call_later(PERSON_S, self._person)
         for at in self.swarm.instants("kill", DAY_S):
             loop.call_at(at, self._die_soon)
+        for at in self.swarm.instants("second_start", DAY_S):
+            loop.call_at(at, self._start_beside)
+        for at in self.swarm.instants("restored", DAY_S):
+            loop.call_at(max(0.0, at - self.dice.uniform(600.0, 4 * 3600.0)), self._back_up)
+            loop.call_at(at, self._lose_disk)
         while self.time.seconds < DAY_S:
             await self._life()
+            if self.backups.wanted:
+                await self._restore()
         self.checker.finish()
         self._check_converged()
         for one in self.checker.restrictions():
@@ -167,6 +186,7 @@ class Day:
         loop = asyncio.get_running_loop()
         timers = [loop.call_at(at, self._terminate, process) for at in leaving]
         timers.append(loop.call_at(DAY_S, task.cancel))
+        self.alive = True
         try:
             await task
             return "left"
@@ -175,6 +195,7 @@ class Day:
         except asyncio.CancelledError:
             return "day over"
         finally:
+            self.alive = False
             for timer in timers:
                 timer.cancel()
             await self._bury(others)
@@ -216,6 +237,35 @@ class Day:
     def _die_soon(self) -> None:
         self.swarm.met["kill"] += 1
         self.sites.dies_at = self.sites.visited + self.dice.randint(1, 60)
+
+    def _back_up(self) -> None:
+        self.backups.take(self.time())
+
+    def _lose_disk(self) -> None:
+        """The process ends, and a person puts an older copy of its state back."""
+        if self.backups.taken_at is not None:
+            self.swarm.met["restored"] += 1
+            self.backups.wanted = True
+            self.sites.dies_at = self.sites.visited + self.dice.randint(1, 60)
+
+    async def _restore(self) -> None:
+        """It takes a person longer than any order is on its way."""
+        await asyncio.sleep(self.dice.uniform(RESTORE_S_MIN, 3600.0))
+        self.backups.put_back()
+        assert self.backups.taken_at is not None
+        self.checker.restored(self.backups.taken_at)
+
+    def _start_beside(self) -> None:
+        """42: a second daemon on the same journal, while the first one lives."""
+        if not self.alive:
+            return
+        self.swarm.met["second_start"] += 1
+        path = self.checker.journal.path
+        try:
+            Journal.open_for(path, "live", ("main",), self.wall).close()
+        except JournalBusy:
+            return
+        self.checker.violate("42", "a second daemon writes to the journal")
 
     def _on_record(self, record: CycleRecord) -> None:
         self.last_record = record

@@ -31,6 +31,10 @@ ENDPOINTS = {
     "fapi/v3/positionRisk": "positions",
     "fapi/v1/premiumIndex": "quotes",
     "fapi/v1/userTrades": "fills",
+    "fapi/v1/openOrders": "open_orders",
+    "fapi/v1/exchangeInfo": "listings",
+    "fapi/v1/symbolConfig": "mode",
+    "account/apiRestrictions": "rights",
 }
 HIDDEN = Reply(status=503, body=HTML, content_type="text/html")
 REFUSALS = {"rate_limited": ("rate_limited", "30"), "banned": ("banned", "120")}

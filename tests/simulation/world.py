@@ -23,6 +23,7 @@ from exchange.instruments import SPOT_PAIRS, binance_contracts
 from exchange.matching import ladder
 from exchange.state import Fill, Order, Ticket
 from exchange.tape import Tape
+from simulation import people
 from simulation.clock import Time, Wall
 from simulation.faults import Swarm
 
@@ -105,22 +106,26 @@ class World:
         self.time = time
         self.wall = wall
         self.swarm = swarm
-        self._dice = random.Random(f"{seed} world")
+        self.dice = random.Random(f"{seed} world")
         listed = tuple(one for one in binance_contracts() if one.id in PRICES)
-        unique = self._dice.choice(("open", "always"))
+        unique = self.dice.choice(("open", "always"))
         self.engine = Watched(
             listed,
             clock=time,
             rules=replace(RULES, ids_unique=unique),  # type: ignore[arg-type]
             spot_pairs=SPOT_PAIRS,
         )
-        self.volatility = self._dice.choice((0.0002, 0.0006, 0.0015))
+        self.volatility = self.dice.choice((0.0002, 0.0006, 0.0015))
         self.prices = dict(PRICES)
         self.marks: dict[tuple[str, datetime], tuple[Decimal, Decimal]] = {}
         self.held: dict[str, list[tuple[float, Decimal, Decimal]]] = {BTC: [], ETH: []}
         self.bars: dict[str, list[Bar]] = {}
         self.maintenance_until = -1.0
         self.stated = {"BTC": D(1)}
+        self.adl_rank = self.rank_told = 1
+        self.delisted: set[str] = set()
+        self.gone: set[str] = set()
+        self.thin = False
         if not tapes:
             for market in self.engine.state.markets.values():
                 market.tapes = {name: NoTape() for name in market.tapes}
@@ -171,14 +176,16 @@ class World:
     def step(self) -> None:
         """A minute passes."""
         if self.engine.now >= self.engine.market(BTC).funding_due:
-            rate = D(str(round(self._dice.gauss(0.0001, 0.0002), 6)))
+            rate = D(str(round(self.dice.gauss(0.0001, 0.0002), 6)))
             for symbol in PRICES:
                 self.engine.market(symbol).funding_rate = rate
         self.engine.tick()
-        common = self._dice.gauss(0.0, self.volatility)
+        common = self.dice.gauss(0.0, self.volatility)
         for symbol in PRICES:
-            own = self._dice.gauss(0.0, self.volatility / 2)
+            own = self.dice.gauss(0.0, self.volatility / 2)
             self._price(symbol, self.prices[symbol] * (1 + common + own))
+        if self.thin:
+            happenings.liquidate_due(self.engine)
 
     def remember(self, symbol: str) -> None:
         """Keep what is held now, for answers that come too late."""
@@ -229,7 +236,7 @@ class World:
                 volume=90.0,
             )
             for _ in range(4):
-                price *= 1 + self._dice.gauss(0.0, self.volatility * 4)
+                price *= 1 + self.dice.gauss(0.0, self.volatility * 4)
                 bar.grow(price)
             bars.append(bar)
         self.prices[symbol] = price
@@ -260,38 +267,44 @@ class World:
             "leverage_change": self._leverage_change,
             "halt": self._halt,
             "maintenance": self._maintenance,
-            "clock_drift": lambda: self._clock(self._dice.uniform(-4.0, 4.0)),
-            "clock_step": lambda: self._clock(self._dice.choice((-3600.0, 3600.0))),
+            "clock_drift": lambda: self._clock(self.dice.uniform(-4.0, 4.0)),
+            "clock_step": lambda: self._clock(self.dice.choice((-3600.0, 3600.0))),
+            **people.events(self),
         }
 
     def _flash_crash(self) -> None:
-        deep, before = self._dice.uniform(0.7, 0.95), dict(self.prices)
+        deep, before = self.dice.uniform(0.7, 0.95), dict(self.prices)
         for symbol in PRICES:
             self._price(symbol, self.prices[symbol] * deep)
 
         def back() -> None:
             for symbol in PRICES:
-                self._price(symbol, before[symbol] * self._dice.uniform(0.97, 1.0))
+                self._price(symbol, before[symbol] * self.dice.uniform(0.97, 1.0))
 
-        asyncio.get_running_loop().call_later(self._dice.uniform(30.0, 900.0), back)
+        asyncio.get_running_loop().call_later(self.dice.uniform(30.0, 900.0), back)
 
     def _jump(self) -> None:
-        by = self._dice.uniform(0.92, 1.08)
+        by = self.dice.uniform(0.92, 1.08)
         for symbol in PRICES:
             self._price(symbol, self.prices[symbol] * by)
 
     def _funding_spike(self) -> None:
-        rate = D(str(round(self._dice.choice((-1, 1)) * self._dice.uniform(0.002, 0.01), 5)))
+        rate = D(str(round(self.dice.choice((-1, 1)) * self.dice.uniform(0.002, 0.01), 5)))
         for symbol in PRICES:
             happenings.settle_funding(self.engine, symbol, rate, at=self.engine.now)
 
-    def _part(self, symbol: str) -> Decimal:
+    def symbols(self) -> tuple[str, ...]:
+        """All contracts."""
+        return tuple(PRICES)
+
+    def part_of(self, symbol: str) -> Decimal:
+        """Some of what is held."""
         held, lot = abs(self.engine.position(symbol).quantity), self.engine.contract(symbol).lot
-        return (held * D(str(round(self._dice.uniform(0.1, 1.0), 3)))) // lot * lot
+        return (held * D(str(round(self.dice.uniform(0.1, 1.0), 3)))) // lot * lot
 
     def _forced(self, how: str) -> None:
-        symbol = self._dice.choice((BTC, ETH))
-        quantity = self._part(symbol)
+        symbol = self.dice.choice((BTC, ETH))
+        quantity = self.part_of(symbol)
         if not quantity:
             return
         if how == "adl":
@@ -300,9 +313,9 @@ class World:
             happenings.liquidate(self.engine, symbol, quantity)
 
     def _manual_trade(self) -> None:
-        symbol, lot = self._dice.choice((BTC, ETH)), self.engine.contract(BTC).lot
-        size = self._part(symbol) or lot * 100
-        side = self._dice.choice(("buy", "sell"))
+        symbol, lot = self.dice.choice((BTC, ETH)), self.engine.contract(BTC).lot
+        size = self.part_of(symbol) or lot * 100
+        side = self.dice.choice(("buy", "sell"))
         reduce = side == "buy"
         self.engine.manual(
             Ticket(symbol=symbol, side=side, quantity=size, kind="market", reduce_only=reduce)  # type: ignore[arg-type]
@@ -324,37 +337,39 @@ class World:
         )
 
     def _deposit(self) -> None:
-        coin = self._dice.choice(("BTC", "ETH"))
+        coin = self.dice.choice(("BTC", "ETH"))
         had = self.engine.state.spot.get(coin, D(0))
-        by = D(str(round(self._dice.uniform(0.3, 1.6), 2)))
+        by = D(str(round(self.dice.uniform(0.3, 1.6), 2)))
         self.engine.state.spot[coin] = (had or D("0.1")) * by
-        self.engine.transfer("USDT", D(self._dice.choice((-5_000, 5_000))))
+        self.engine.transfer("USDT", D(self.dice.choice((-5_000, 5_000))))
 
     def _step_change(self) -> None:
-        symbol = self._dice.choice((BTC, ETH))
-        lot = self._dice.choice((D("0.001"), D("0.002"), D("0.01")))
+        symbol = self.dice.choice((BTC, ETH))
+        lot = self.dice.choice((D("0.001"), D("0.002"), D("0.01")))
         self.engine.relist(symbol, lot=lot, quantity_min=lot)
 
     def _leverage_change(self) -> None:
         """Another hand changes it, and changes it back when it is told."""
         self.engine.set_leverage(BTC, 7)
         loop = asyncio.get_running_loop()
-        loop.call_later(self._dice.uniform(600.0, 5400.0), self._leverage_back)
+        loop.call_later(self.dice.uniform(600.0, 5400.0), self._leverage_back)
 
     def _leverage_back(self) -> None:
         if self.engine.leverage(BTC) != LEVERAGE:
             self.engine.set_leverage(BTC, LEVERAGE)
 
     def _halt(self) -> None:
-        symbol = self._dice.choice((BTC, ETH))
+        symbol = self.dice.choice((BTC, ETH))
         self.engine.halt(symbol)
         loop = asyncio.get_running_loop()
-        loop.call_later(
-            self._dice.uniform(60.0, 5400.0), lambda: self.engine.halt(symbol, trading=True)
-        )
+        loop.call_later(self.dice.uniform(60.0, 5400.0), self._trade_again, symbol)
+
+    def _trade_again(self, symbol: str) -> None:
+        if symbol not in self.delisted:
+            self.engine.halt(symbol, trading=True)
 
     def _maintenance(self) -> None:
-        self.maintenance_until = self.time.seconds + self._dice.uniform(30.0, 3600.0)
+        self.maintenance_until = self.time.seconds + self.dice.uniform(30.0, 3600.0)
 
     def _clock(self, seconds: float) -> None:
         """The machine's clock is wrong from now on, for a while."""
@@ -365,4 +380,4 @@ class World:
             self.wall.offset = timedelta(0)
             self.engine.watcher.happened("clock", offset=0.0)
 
-        asyncio.get_running_loop().call_later(self._dice.uniform(60.0, 7200.0), right)
+        asyncio.get_running_loop().call_later(self.dice.uniform(60.0, 7200.0), right)

@@ -495,6 +495,19 @@ async def test_a_bar_is_closed_by_the_venues_clock(line: Line) -> None:
     assert market.known_until(line.clock()) == minute + MINUTE
 
 
+async def test_bars_that_have_not_closed_by_the_venues_clock_are_not_asked_for(line: Line) -> None:
+    """Ours is an hour ahead: a bar that still runs would be kept as if it had closed so."""
+    hour = timedelta(hours=1)
+    fast = Exchange(line.exchange.name, line.dialect, line.public, lambda: line.clock() + hour)
+    await fast.measure_skew()
+    closed = line.clock().replace(minute=0, second=0)
+
+    with pytest.raises(VenueUnavailable, match="is the local clock ahead"):
+        await fast.series(BTC, "bars", "1h", closed - 3 * hour, closed + hour)
+    told = await fast.series(BTC, "bars", "1h", closed - 3 * hour, closed)
+    assert told["open_time"].is_empty() or told["open_time"].max() <= closed - hour
+
+
 CUTS = st.lists(st.integers(1, 1499), max_size=4, unique=True)
 
 

@@ -104,7 +104,21 @@ class Exchange:
     async def series(
         self, symbol: str, series: Series, bar: str, after: datetime | None, until: datetime
     ) -> pl.DataFrame:
-        """See `Market.series`."""
+        """
+        See `Market.series`.
+
+        Raises
+        ------
+        VenueUnavailable
+            Also for bars that have not closed by the venue's clock, when the local one is ahead of it:
+            what is kept of a bar is kept for ever.
+        """
+        present = self._clock() - self.skew
+        if series == "bars" and until > present:
+            raise VenueUnavailable(
+                f"bars of {symbol} until {until:%Y-%m-%d %H:%M} have not closed by the clock of "
+                f"{self.name}, where it is {present:%H:%M:%S}; is the local clock ahead?"
+            )
         listing = await self.listing(symbol)
         if series == "funding_next":
             return await self._running(listing, after, until)
