@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from campaign import approvals, unknown
 from campaign.results import Figures
+from crash import enumerate as crash
+from crash.scenarios import SCENARIOS
 from simulation import campaign as simulation
 from simulation import sameness
 from survival import killing, torn
@@ -38,6 +40,10 @@ PARTS: dict[str, Part] = {
         "days of passes every 15 minutes with faults drawn by the seed", 20_000, simulation.figures
     ),
     "same": Part("days run in two processes, each event the same in both", 1_000, sameness.run),
+    "crash": Part(
+        "scenarios in which the daemon is killed at every site, a run each", len(SCENARIOS), crash.run
+    ),
+    "pairs": Part("kills at a site, and again while it recovers from that", 5_000, crash.run_pairs),
     "kill": Part("accounts on which the real daemon is killed, 3 rounds each", 500, killing.run),
     "torn": Part("torn write-ahead logs of the journal", 2_000, torn.run),
 }
