@@ -233,13 +233,7 @@ class Course:
         rests = [one.ticket.client_order_id for one in self.world.engine.open_orders()]
         if rests:
             checker.violate("36", f"{rests} rest at the exchange")
-        now = self.time()
-        standing = [
-            one
-            for one in checker.restrictions()
-            if one["until"] is None or datetime.fromisoformat(one["until"]) > now
-        ]
-        if standing:
+        if standing := checker.restrictions():
             checker.violate("36", f"restricted: {standing}")
 
     def _check_rows(self) -> None:

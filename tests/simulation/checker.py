@@ -433,6 +433,7 @@ class Checker:
         return [row[0] for row in rows if row[0] not in self.sent or self.sent[row[0]].at < lately]
 
     def restrictions(self) -> list[dict[str, Any]]:
-        """What restricts the daemon now."""
+        """What restricts the daemon now; some restrictions end by themselves."""
         rows = self.journal.ask("SELECT body FROM restriction WHERE lifted_at IS NULL")
-        return [json.loads(row[0]) for row in rows]
+        told, now = [json.loads(row[0]) for row in rows], self.time()
+        return [one for one in told if not one["until"] or datetime.fromisoformat(one["until"]) > now]
