@@ -14,7 +14,7 @@ from campaign.results import Figures
 from crash import enumerate as crash
 from crash.scenarios import SCENARIOS
 from simulation import campaign as simulation
-from simulation import sameness
+from simulation import sameness, years
 from survival import killing, torn
 
 
@@ -44,6 +44,7 @@ PARTS: dict[str, Part] = {
         "scenarios in which the daemon is killed at every site, a run each", len(SCENARIOS), crash.run
     ),
     "pairs": Part("kills at a site, and again while it recovers from that", 5_000, crash.run_pairs),
+    "year": Part("years of guard passes every 15 minutes, in each mode", 5, years.figures),
     "kill": Part("accounts on which the real daemon is killed, 3 rounds each", 500, killing.run),
     "torn": Part("torn write-ahead logs of the journal", 2_000, torn.run),
 }

@@ -160,7 +160,7 @@ class Checker:
             and bool(step["reduce_only"]) == params["reduce_only"]
             and D(step["limit_price"]) == params["price"]
         )
-        if mode != "live" or not same or sent_at is None or outcome is not None:
+        if mode != self.mode or not same or sent_at is None or outcome is not None:
             self.violate("01", f"{order.id} is not the order of its row: {own[0]}")
         others = [row[0] for row in rows if row[0] != order.id and row[1] == symbol and row[5] is None]
         if others:
@@ -202,8 +202,9 @@ class Checker:
         hour = sum(order.at - at <= timedelta(hours=1) for at in times)
         if hour > ORDERS_AN_HOUR_MAX:
             self.violate("13", f"{hour} orders on {order.symbol} within an hour")
-        if len(times) > ORDERS_A_DAY_MAX:
-            self.violate("13", f"{len(times)} orders on {order.symbol} within a day")
+        day = sum(order.at - at <= timedelta(days=1) for at in times)
+        if day > ORDERS_A_DAY_MAX:
+            self.violate("13", f"{day} orders on {order.symbol} within a day")
 
     def replied(self, client_order_id: str, what: str) -> None:
         """What the daemon heard of its order."""
@@ -370,6 +371,7 @@ class Checker:
                 )
 
     weights: dict[str, Decimal]
+    mode = "live"
 
     def _check_outcomes(self) -> None:
         """05, 06, 09: what the journal says became of the orders is what became of them."""

@@ -28,10 +28,12 @@ from hedged.settings.load import load
 from hedged.settings.model import Settings
 from hedged.settings.policies import policy_of
 from hedged.venue.exchange import Exchange
+from hedged.venue.paper import PaperVenue
 from hedged.venue.retry import PatientVenue
 from hedged.venue.wire import Wire
 from hedged.wiring import Daemon
 from hedged.wiring.live import Lines, live_venues
+from hedged.wiring.live_paper import live_paper_venues
 from simulation.clock import Wall
 from simulation.dialect import Simulated, SimulatedWire
 from simulation.faults import Swarm
@@ -187,22 +189,22 @@ class Process:
         on_record: Callable[[CycleRecord], None],
     ) -> None:
         self.sites = sites
-        folder = settings.service.state_dir
+        folder, mode = settings.service.state_dir, settings.service.mode
         with ExitStack() as opened:
             self.journal = opened.enter_context(
-                Journal.open_for(folder / "journal.sqlite", "live", ("main",), wall)
+                Journal.open_for(folder / "journal.sqlite", mode, ("main",), wall)
             )
             self._make_fallible(self.journal)
-            self.lines = lines_of(settings, wall, self.journal.claim)
-            self.venues = live_venues(settings, self.lines, wall, opened, read_only=False)
+            self.lines = lines_of(settings, wall, None if mode == "paper" else self.journal.claim)
+            venues = live_paper_venues if mode == "paper" else live_venues
+            venue = venues(settings, self.lines, wall, opened, read_only=False)[PORTFOLIO]
             opened.pop_all()
-        venue = self.venues[PORTFOLIO]
-        disk = venue.book.ledger._disk
-        venue.book.ledger._disk = Disk(disk, sites)  # type: ignore[assignment]
+        self.ledger = venue.account.ledger if isinstance(venue, PaperVenue) else venue.book.ledger
+        self.ledger._disk = Disk(self.ledger._disk, sites)  # type: ignore[assignment]
         patient = PatientVenue(venue, asyncio.sleep)
         store = HistoryStore(folder / "history", read_only=False)
         shell = Shell(
-            mode="live",
+            mode=mode,
             policy=policy_of(settings, settings.portfolio[0]),
             venue=patient,
             journal=self.journal,
@@ -267,7 +269,5 @@ class Process:
     def release(self) -> None:
         """What the system does when a process is gone: files are closed, locks let go."""
         self.journal.close()
-        for venue in self.venues.values():
-            disk = venue.book.ledger._disk
-            if disk is not None:
-                disk.close()
+        if self.ledger._disk is not None:
+            self.ledger._disk.close()

@@ -194,7 +194,7 @@ class Safety:
             self.violate("25", f"a review judged the bar of {at}, which had not closed")
             return
         symbol = metrics["symbol"].split(":")[0].replace("/", "")
-        closes = [one.close for one in self.world.bars[symbol] if one.open_time + HOUR <= at]
+        closes = self.world.closes(symbol, at)
         for name, value in metrics["values"].items():
             bars = {"close": 1}.get(name) or (int(name[4:]) if name.startswith("sma_") else 0)
             # What a bar is missing from is judged on others, or on nothing.

@@ -192,6 +192,10 @@ class World:
         position = self.engine.position(symbol)
         self.held[symbol].append((self.time.seconds, position.quantity, position.entry_price))
 
+    def closes(self, symbol: str, at: datetime) -> list[float]:
+        """The closes of the signal's bars that were over at *at*."""
+        return [one.close for one in self.bars[symbol] if one.open_time + HOUR <= at]
+
     def held_at(self, symbol: str, seconds: float) -> tuple[Decimal, Decimal]:
         """(quantity, entry price) at an earlier instant."""
         before = [one for one in self.held[symbol] if one[0] <= seconds]

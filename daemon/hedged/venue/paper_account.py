@@ -114,17 +114,18 @@ class PaperAccount:
 
     def _pass_time(self, since: datetime, now: datetime) -> None:
         """What happened in (since, now], in its order: bars first, then the funding of that instant."""
-        bars = {s: self.market.closed_bars(s, since, now) for s in self.instruments}
+        highs: dict[datetime, dict[str, Decimal]] = {}
+        for symbol in self.instruments:
+            for bar in self.market.closed_bars(symbol, since, now):
+                highs.setdefault(bar.close_time, {})[symbol] = bar.high
         funding = [
             (settled.at, symbol, settled.funding_rate)
             for symbol in self.instruments
             for settled in self.market.funding(symbol, since, now)
         ]
-        closes = {bar.close_time for closed in bars.values() for bar in closed}
         before = since
-        for at in sorted(closes | {at for at, _, _ in funding}):
-            highs = {s: b.high for s, closed in bars.items() for b in closed if b.close_time == at}
-            self._liquidate(highs, before, at)
+        for at in sorted(highs.keys() | {at for at, _, _ in funding}):
+            self._liquidate(highs.get(at, {}), before, at)
             for settled_at, symbol, rate in funding:
                 if settled_at == at:
                     self._book_funding(symbol, rate, at)
