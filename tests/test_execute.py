@@ -352,6 +352,7 @@ async def test_an_intent_that_was_never_claimed_was_never_sent(live: Journal) ->
     outcome = live.intents("main")[0].outcome
     assert outcome is not None
     assert (outcome.status, outcome.reason) == ("refused", "it was never sent")
+    assert not outcome.judged  # a process that died is no word of the venue against the order
 
 
 async def test_absence_is_proof_only_where_the_venue_says_so(journal: Journal) -> None:

@@ -16,7 +16,7 @@ from hedged import approval, breakers
 from hedged.core import gate, stops
 from hedged.core.account import attribute
 from hedged.core.beta import betas_in_force
-from hedged.core.exposure import expose
+from hedged.core.exposure import Exposure, expose
 from hedged.core.guard import astray, drift, holds, naked
 from hedged.core.headroom import Headroom, survivable
 from hedged.core.market import OURS, Snapshot
@@ -169,26 +169,6 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
     if unwinds is not None:
         plan = stops.sliced(plan, snapshot, unwinds, policy.limits.order_notional_max)
     found = _watched(inputs, policy, headrooms, plan)
-    around = gate.Circumstances(
-        now=inputs.now,
-        marks_before=memory.marks,
-        prices_before=memory.prices,
-        usage=inputs.usage,
-        restrictions=inputs.restrictions,
-        holds=(
-            *holds(
-                snapshot,
-                exposure,
-                policy.legs,
-                unresolved=inputs.unresolved,
-                strays=inputs.strays,
-                observed_at=memory.observed_at,
-            ),
-            *(f"{one.guard}: {one.text}" for one in found if one.level == "hold"),
-        ),
-        astray=_astray(inputs),
-        barred=barred(found, _symbols(policy)),
-    )
     return Thought(
         exposure=exposure,
         attribution=attribute(memory.account, snapshot),
@@ -197,11 +177,37 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
         wanted=wanted,
         drift=drifted,
         plan=plan,
-        review=gate.review(plan, snapshot, policy.limits, around),
+        review=gate.review(plan, snapshot, policy.limits, _around(inputs, policy, exposure, found)),
         naked=spell,
         alarms=found,
         headrooms=headrooms,
         unwinding=unwinds,
+    )
+
+
+def _around(
+    inputs: Inputs, policy: Policy, exposure: Exposure, found: tuple[Alarm, ...]
+) -> gate.Circumstances:
+    """What the gate weighs a plan against."""
+    memory = inputs.memory
+    held = holds(
+        inputs.snapshot,
+        exposure,
+        policy.legs,
+        unresolved=inputs.unresolved,
+        strays=inputs.strays,
+        observed_at=memory.observed_at,
+        touched_at=memory.touched_at,
+    )
+    return gate.Circumstances(
+        now=inputs.now,
+        marks_before=memory.marks,
+        prices_before=memory.prices,
+        usage=inputs.usage,
+        restrictions=inputs.restrictions,
+        holds=(*held, *(f"{one.guard}: {one.text}" for one in found if one.level == "hold")),
+        astray=_astray(inputs),
+        barred=barred(found, _symbols(policy)),
     )
 
 

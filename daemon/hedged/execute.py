@@ -130,7 +130,8 @@ class Resolver:
         if venue.absence_is_proof:
             return _outcome(intent, intent.step, "refused", "it never reached the venue")
         if intent.sent_at is None:
-            return _outcome(intent, intent.step, "refused", "it was never sent")
+            never = _outcome(intent, intent.step, "refused", "it was never sent")
+            return replace(never, judged=False)
         absences = self._absences.setdefault(id_, [])
         absences.append(found)
         return why_open(since, absences) or _outcome(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from builders import BTC, ETH, MONDAY, contract, d, fill, holding, position, quote, snapshot
 from hedged.core.account import AccountState, state_of
 from hedged.core.exposure import ExposurePolicy, expose
-from hedged.core.guard import Band, Drift, Naked, astray, drift, holds, naked
+from hedged.core.guard import Band, Drift, Naked, astray, drift, holds, naked, touched
 from hedged.core.market import Fill, Side, Snapshot
 from hedged.core.sizing import HedgeLeg, size
 from hedged.core.target import RatioMemory
@@ -145,10 +145,14 @@ def held_up(
     unresolved: tuple[str, ...] = (),
     strays: tuple[str, ...] = (),
     observed_at: datetime | None = None,
+    touched_at: datetime | None = None,
     ignore: frozenset[str] = frozenset(),
 ) -> tuple[str, ...]:
     exposure = expose(market, ExposurePolicy(ignore=ignore))
-    return holds(market, exposure, ONE, unresolved=unresolved, strays=strays, observed_at=observed_at)
+    return holds(
+        market, exposure, ONE, unresolved=unresolved, strays=strays, observed_at=observed_at,
+        touched_at=touched_at,
+    )  # fmt: skip
 
 
 def test_nothing_holds_up_a_priced_portfolio_with_a_short() -> None:
@@ -222,6 +226,26 @@ def test_a_fill_that_we_did_not_order_holds_the_pass(cause: Any, id_: str, by: s
 
     assert f"2 {BTC}" in reason
     assert f"by {by};" in reason
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "held"), [(0, True), (29, True), (59.9, True), (60, False), (-1, False)]
+)
+def test_a_pass_less_than_a_minute_after_that_is_no_second_look(ago_s: float, held: bool) -> None:
+    market = seen("-5")
+    touched_at = market.at - timedelta(seconds=ago_s)
+
+    assert bool(held_up(market, touched_at=touched_at)) is held
+    assert touched(market, [BTC], touched_at) == (touched_at if held else None)
+
+
+def test_what_another_hand_does_again_is_seen_first_again() -> None:
+    market = replace(seen("-5"), fills=(fill(client_order_id="", cause="adl"),))
+
+    assert touched(market, [BTC], None) == market.at
+    assert touched(market, [], None) is None
+    (reason,) = held_up(market, touched_at=market.at - timedelta(seconds=30))
+    assert "adl" in reason
 
 
 def test_our_own_fills_and_those_of_other_contracts_hold_nothing() -> None:

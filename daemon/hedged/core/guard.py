@@ -17,6 +17,9 @@ from hedged.core.market import OURS, ZERO, Side, Snapshot
 from hedged.core.sizing import HedgeLeg, Wanted
 from hedged.core.wording import beside, contracts, percent
 
+REPAIRED_AFTER = timedelta(seconds=60)
+"""What another hand did is seen twice, so long apart, before it is acted on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
@@ -97,12 +100,14 @@ def holds(
     unresolved: tuple[str, ...],
     strays: tuple[str, ...],
     observed_at: datetime | None,
+    touched_at: datetime | None,
 ) -> tuple[str, ...]:
     """
     Reasons why this pass must not trade at all; empty when it may.
 
     *unresolved* tells of each order of unknown outcome, *strays* are orders of ours that the journal
-    does not know, *observed_at* is when the pass before looked at the market.
+    does not know, *observed_at* is when the pass before looked at the market, *touched_at* when a trade
+    of another hand was first seen.
     """
     return (
         *snapshot.doubts,
@@ -111,8 +116,22 @@ def holds(
         *_long(snapshot, legs),
         *(f"an earlier order is not resolved yet, {order}" for order in unresolved),
         *_strays(strays),
-        *other_hand(snapshot, [leg.symbol for leg in legs]),
+        *(other_hand(snapshot, [leg.symbol for leg in legs]) or _just_touched(snapshot, touched_at)),
     )
+
+
+def touched(snapshot: Snapshot, symbols: list[str], before: datetime | None) -> datetime | None:
+    """When a trade of another hand was last first seen, None once that is `REPAIRED_AFTER` ago."""
+    if other_hand(snapshot, symbols):
+        return snapshot.at
+    return before if _just_touched(snapshot, before) else None
+
+
+def _just_touched(snapshot: Snapshot, touched_at: datetime | None) -> tuple[str, ...]:
+    """A pass that falls due soon after the first sight is no second look; a clock set back is none."""
+    if touched_at is None or not timedelta(0) <= snapshot.at - touched_at < REPAIRED_AFTER:
+        return ()
+    return (f"a trade of another hand was first seen at {touched_at:%H:%M:%S}, less than a minute ago",)
 
 
 def _clock(snapshot: Snapshot, observed_at: datetime | None) -> tuple[str, ...]:
@@ -137,7 +156,7 @@ def other_hand(snapshot: Snapshot, symbols: list[str]) -> tuple[str, ...]:
     """
     Fills of the hedge that we did not order: a liquidation, ADL, a delivery, a person.
 
-    They hold the pass that sees them first; the next one repairs the hedge.
+    They hold the pass that sees them first; one a minute later repairs the hedge.
     """
     return tuple(
         f"{fill.side} of {contracts(fill.contracts)} {fill.symbol} at {fill.at:%Y-%m-%d %H:%M:%S} "

@@ -19,7 +19,7 @@ from hedged.core.consent import Answer, Decision, Proposal, Standing
 from hedged.core.encoding import digest, encode
 from hedged.core.exposure import Exposure
 from hedged.core.gate import Restriction, Review, Usage
-from hedged.core.guard import Drift, Naked, other_hand
+from hedged.core.guard import Drift, Naked, other_hand, touched
 from hedged.core.headroom import Headroom
 from hedged.core.market import ZERO, Side, Snapshot
 from hedged.core.metrics import MetricRow
@@ -54,10 +54,10 @@ class Memory:
     What a pass leaves for the next one of the same portfolio.
 
     *ratio* is None until a first review has decided; *betas* are the last review's, None where each
-    is taken as 1; *executed_ratio* is the target that was last
-    fully executed; *totals* sums the account identity since the beginning; *naked* is the spell that
-    stands, in which contracts of the hedge are lost and not yet replaced; *unwinding* is what was held
-    when a person began to unwind.
+    is taken as 1; *executed_ratio* is the target that was last fully executed; *totals* sums the
+    account identity since the beginning; *naked* is the spell that stands, in which contracts of the
+    hedge are lost and not yet replaced; *unwinding* is what was held when a person began to unwind;
+    *touched_at* is when a trade of another hand was first seen, None once that is a minute ago.
     """
 
     ratio: RatioMemory | None = None
@@ -72,6 +72,7 @@ class Memory:
     prices_doubted: dict[str, int] = field(default_factory=dict)
     naked: Naked | None = None
     unwinding: dict[str, Decimal] | None = None
+    touched_at: datetime | None = None
 
     @property
     def marks(self) -> dict[str, Decimal]:
@@ -208,7 +209,8 @@ class CycleRecord:
             inputs.unresolved
             or inputs.strays
             or inputs.snapshot.unexplained
-            or other_hand(inputs.snapshot, [leg.symbol for leg in wanted.legs] if wanted else [])
+            or other_hand(inputs.snapshot, _legs(self.thought))
+            or (self.memory.touched_at and self.thought.review.reasons)
             or "unknown" in statuses
         ):
             return "soon"
@@ -302,7 +304,12 @@ def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) ->
         prices_doubted=doubted,
         naked=thought.naked if thought.naked and thought.naked.until is None else None,
         unwinding=thought.unwinding,
+        touched_at=touched(inputs.snapshot, _legs(thought), before.touched_at),
     )
+
+
+def _legs(thought: Thought) -> list[str]:
+    return [leg.symbol for leg in thought.wanted.legs] if thought.wanted else []
 
 
 def _executed(thought: Thought, outcomes: tuple[Outcome, ...]) -> bool:
