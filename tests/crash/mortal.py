@@ -53,9 +53,9 @@ class Mortal(Process):
         with ExitStack() as stack:
             stack.enter_context(patch.object(journals, "opened", self._opened))
             super().__init__(settings, wall, sites, lines_of, on_record)
-        for venue in self.venues.values():
-            for name in CALLS:
-                setattr(venue, name, self._around(f"venue.{name}", getattr(venue, name)))
+        for name in CALLS:
+            call = getattr(self.venue, name)
+            setattr(self.venue, name, self._around(f"venue.{name}", call))
         for shell in self.daemon.shells:
             keep = shell.keeper.store
             keep.append = self._beside("history.append", keep.append)  # type: ignore[method-assign]

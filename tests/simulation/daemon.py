@@ -197,7 +197,7 @@ class Process:
             self._make_fallible(self.journal)
             self.lines = lines_of(settings, wall, None if mode == "paper" else self.journal.claim)
             venues = live_paper_venues if mode == "paper" else live_venues
-            venue = venues(settings, self.lines, wall, opened, read_only=False)[PORTFOLIO]
+            self.venue = venue = venues(settings, self.lines, wall, opened, read_only=False)[PORTFOLIO]
             opened.pop_all()
         self.ledger = venue.account.ledger if isinstance(venue, PaperVenue) else venue.book.ledger
         self.ledger._disk = Disk(self.ledger._disk, sites)  # type: ignore[assignment]
