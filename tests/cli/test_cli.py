@@ -722,7 +722,7 @@ def test_status_says_what_a_breaker_allows_and_what_lifts_it_and_resume_lifts_it
 
     assert "nothing may be sent, by breaker: 61 [orders] today" in before
     assert "hedged stop resume demo lifts it" in before
-    assert "1 restrictions on demo lifted" in lifted.out
+    assert "1 restriction on demo lifted" in lifted.out
     assert "restricted" not in after
     # The clock of a history stands at its last pass: what is sent after that counts anew.
     assert at == [(last.inputs.now.isoformat(),)]

@@ -61,7 +61,7 @@ def resume(config: list[Path], scope: str, *, json: bool) -> None:
     if json:
         print_json(Lifted(scope=scope, lifted=lifted, still=still))
         return
-    console().print(f"{lifted} restrictions on {scope} lifted")
+    console().print(f"{lifted} restriction{'' if lifted == 1 else 's'} on {scope} lifted")
     for one in still:
         console().print(
             f"[yellow]still[/] restricted to {one.allows}: {escape(one.reason)}; "
