@@ -22,7 +22,7 @@ from hedged.core.headroom import Headroom, survivable
 from hedged.core.market import OURS, Snapshot
 from hedged.core.plan import Plan, make_plan
 from hedged.core.policy import Policy
-from hedged.core.record import CycleRecord, Inputs, Mode, Thought, Tick, record_of
+from hedged.core.record import CycleRecord, Inputs, Mode, Thought, Tick, executed_before, record_of
 from hedged.core.rules import evaluate
 from hedged.core.sizing import present_ratio, size
 from hedged.core.target import bounded, decide, first_memory
@@ -135,7 +135,7 @@ def _ours(snapshot: Snapshot, policy: Policy) -> list[str]:
 
 def deliberate(inputs: Inputs, policy: Policy) -> Thought:
     """The pure middle of the cycle; `journal replay` runs it again on the recorded inputs."""
-    snapshot, memory = inputs.snapshot, inputs.memory
+    snapshot, memory, executed = inputs.snapshot, inputs.memory, executed_before(inputs)
     betas = betas_in_force(policy.beta, inputs.betas, memory.betas)
     exposure = expose(snapshot, policy.exposure, betas)
     ratio, judgement = bounded(memory.ratio, policy.ratio), None
@@ -151,9 +151,9 @@ def deliberate(inputs: Inputs, policy: Policy) -> Thought:
     headrooms: tuple[Headroom, ...] = ()
     if policy.watch is not None:
         wanted, headrooms = survivable(
-            wanted, snapshot, memory.executed_ratio, policy.band.band, policy.watch.margin
+            wanted, snapshot, executed, policy.band.band, policy.watch.margin
         )
-    drifted = drift(wanted, memory.executed_ratio, policy.band)
+    drifted = drift(wanted, executed, policy.band)
     spell = None
     if inputs.sent is not None:
         spell = naked(memory.naked, memory.account, snapshot, wanted, drifted, inputs.sent)

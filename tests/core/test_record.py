@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -40,6 +41,7 @@ from hedged.core.record import (
     Outcome,
     cycle_id,
     decode_record,
+    executed_before,
     record_of,
     remember,
 )
@@ -239,6 +241,39 @@ def test_a_target_is_executed_when_every_step_of_its_plan_was_filled(
     status: str, executed: Decimal | None
 ) -> None:
     assert made(inputs(), policy(), status).memory.executed_ratio == executed
+
+
+@pytest.mark.parametrize(
+    ("changed", "executed", "due"),
+    [
+        ({}, d("0.2"), False),
+        ({"post_only_tried": (BTC,)}, None, True),
+        ({"tick": review_tick()}, None, True),
+    ],
+)
+def test_an_order_that_rested_and_filled_wholly_has_executed_the_target(
+    changed: dict[str, Any], executed: Decimal | None, due: bool
+) -> None:
+    """Nothing is traded after it for a few coins of drift; a part of it leaves the target open."""
+    left = made(inputs(), policy(), "resting").memory
+    after = inputs(
+        tick=guard_tick(), metrics=None, memory=left, snapshot=snapshot(positions=(position("-1.9"),))
+    )
+    after = replace(after, **changed)
+
+    assert left.offered_ratio == d("0.2")
+    assert executed_before(after) == executed
+    assert deliberate(after, policy()).drift.due is due
+
+
+def test_what_rests_is_remembered_until_its_end_is_known() -> None:
+    left = made(inputs(), policy(), "resting").memory
+    after = inputs(tick=guard_tick(), metrics=None, memory=left, unresolved=("it may still rest",))
+    thought = deliberate(after, policy())
+
+    assert executed_before(after) is None
+    assert remember(after, thought, ()).offered_ratio == d("0.2")
+    assert remember(replace(after, unresolved=()), thought, ()).offered_ratio is None
 
 
 def test_a_plan_of_which_a_step_was_not_sent_is_not_executed() -> None:

@@ -54,10 +54,11 @@ class Memory:
     What a pass leaves for the next one of the same portfolio.
 
     *ratio* is None until a first review has decided; *betas* are the last review's, None where each
-    is taken as 1; *executed_ratio* is the target that was last fully executed; *totals* sums the
-    account identity since the beginning; *naked* is the spell that stands, in which contracts of the
-    hedge are lost and not yet replaced; *unwinding* is what was held when a person began to unwind;
-    *touched_at* is when a trade of another hand was first seen, None once that is a minute ago.
+    is taken as 1; *executed_ratio* is the target that was last fully executed, *offered_ratio* the one
+    that is when the order that rests fills wholly; *totals* sums the account identity since the
+    beginning; *naked* is the spell that stands, in which contracts of the hedge are lost and not yet
+    replaced; *unwinding* is what was held when a person began to unwind; *touched_at* is when a trade
+    of another hand was first seen, None once that is a minute ago.
     """
 
     ratio: RatioMemory | None = None
@@ -73,6 +74,7 @@ class Memory:
     naked: Naked | None = None
     unwinding: dict[str, Decimal] | None = None
     touched_at: datetime | None = None
+    offered_ratio: Decimal | None = None
 
     @property
     def marks(self) -> dict[str, Decimal]:
@@ -286,11 +288,16 @@ def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) ->
     """The memory after a pass. A target counts as executed when nothing of its plan is missing."""
     before = inputs.memory
     prices, doubted = believed(inputs.snapshot, before.prices, before.prices_doubted)
-    executed = before.executed_ratio
+    executed, offered = executed_before(inputs), None
     if thought.wanted is not None and _executed(thought, outcomes):
         executed = thought.wanted.target_ratio
     elif outcomes:
         executed = None  # neither the old target nor the new one is held now
+        offered = (
+            thought.wanted.target_ratio if thought.wanted and _offered(thought, outcomes) else None
+        )
+    elif inputs.unresolved:
+        offered = before.offered_ratio
     return Memory(
         ratio=thought.ratio,
         betas=inputs.betas if inputs.metrics is not None else before.betas,
@@ -305,7 +312,21 @@ def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) ->
         naked=thought.naked if thought.naked and thought.naked.until is None else None,
         unwinding=thought.unwinding,
         touched_at=touched(inputs.snapshot, _legs(thought), before.touched_at),
+        offered_ratio=offered,
     )
+
+
+def executed_before(inputs: Inputs) -> Decimal | None:
+    """
+    The target that was fully executed when a pass began: also by an order that has rested since.
+
+    A review begins anew, and is not told what became of that order.
+    """
+    memory = inputs.memory
+    waits = inputs.tick.kind == "review" or inputs.unresolved or inputs.post_only_tried
+    if memory.executed_ratio is None and not waits:
+        return memory.offered_ratio
+    return memory.executed_ratio
 
 
 def _legs(thought: Thought) -> list[str]:
@@ -313,7 +334,7 @@ def _legs(thought: Thought) -> list[str]:
 
 
 def _executed(thought: Thought, outcomes: tuple[Outcome, ...]) -> bool:
-    if not thought.review.cleared or thought.plan.cut:
+    if not _whole(thought):
         return False
     if thought.plan.steps:
         return len(outcomes) == len(thought.plan.steps) and all(
@@ -321,6 +342,17 @@ def _executed(thought: Thought, outcomes: tuple[Outcome, ...]) -> bool:
         )
     # An empty plan: the wanted contracts are held, or what is missing is dust.
     return thought.drift.due or thought.drift.net in (None, ZERO)
+
+
+def _offered(thought: Thought, outcomes: tuple[Outcome, ...]) -> bool:
+    """Whether nothing is missing but what rests."""
+    *before, last = (outcome.status for outcome in outcomes)
+    sent_all = _whole(thought) and len(outcomes) == len(thought.plan.steps)
+    return sent_all and last == "resting" and all(status == "filled" for status in before)
+
+
+def _whole(thought: Thought) -> bool:
+    return thought.review.cleared and not thought.plan.cut
 
 
 def decode_record(body: bytes) -> CycleRecord:
