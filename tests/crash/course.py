@@ -188,6 +188,8 @@ class Course:
             ends = first if self.checker._rows > rows else process.schedule.next_wake(first)
             while self._seconds(ends) < self.scenario.settled_s:
                 ends = process.schedule.next_wake(ends)
+            for _ in range(self.scenario.rests):
+                ends = process.schedule.next_wake(ends)
             if await self._died(task, self._seconds(ends) + IN_PASS_S):
                 return True
         self._check_converged()

@@ -7,6 +7,7 @@ Enters scenarios or seeds; leaves figures for the campaign, and what was violate
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -144,6 +145,8 @@ def run(seed0: int, count: int) -> dict[str, float]:
             for found in singles(stage, scenario):
                 hit[found.site] += 1
                 _add(sums, found)
+                if found.ended.violations:
+                    print(found.told(), file=sys.stderr)
                 sums["points"] += 1
     return {**sums, "one-sided": len(one_sided(hit))}
 
@@ -153,7 +156,10 @@ def run_pairs(seed0: int, count: int) -> dict[str, float]:
     sums = dict.fromkeys(("violations", "pairs", "orders"), 0)
     with Stage() as stage:
         for seed in range(seed0, seed0 + count):
-            _add(sums, pair(stage, seed))
+            found = pair(stage, seed)
+            _add(sums, found)
+            if found.ended.violations:
+                print(f"seed {seed}: {found.told()}", file=sys.stderr)
             sums["pairs"] += 1
     return dict(sums)
 

@@ -2,8 +2,9 @@
 Small worlds in which one thing goes on, each a few ticks long: what is enumerated.
 
 A scenario starts at 00:50, hedges half of the coins, and looks again every 15 minutes; its one thing
-comes with the review of 01:01. No scenario gives more time than two ticks: the quarantine of an order
-of unknown outcome (335 s) is shorter than a tick, and its passes follow one another by the minute.
+comes with the review of 01:01. Only an order that rests is given more time than two ticks, the tick
+that it rests for: the quarantine of an order of unknown outcome (335 s) is shorter than a tick, and
+its passes follow one another by the minute.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Scenario:
     *ends_s*: when a run without a kill is over; points are sites passed from *from_s* to then.
     *before* happens a second before the daemon starts.
     *settled_s*: before that a person has not done his part, so that no tick but the next can.
+    *rests*: so many ticks an order is given to rest, and they are not counted.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Scenario:
     from_s: float = FROM_S
     ends_s: float = 1700.0
     settled_s: float = 0.0
+    rests: int = 0
     legs: dict[str, float] = field(default_factory=lambda: ONE_LEG)
     style: str = "ioc"
     strikes: tuple[Strike, ...] = ()
@@ -170,6 +173,7 @@ SCENARIOS: dict[str, Scenario] = {
             name="resting",
             what="post-only: one fills as it rests, one is taken back after a tick, and IOC follows",
             style="post_only_then_ioc",
+            rests=1,
             happenings=((120.0, _rises_a_little), *FALLS),
             ends_s=2600.0,
         ),

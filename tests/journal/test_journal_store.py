@@ -528,6 +528,17 @@ def test_an_immediate_order_ends_the_try_of_its_own_symbol_alone(journal: Journa
     assert journal.post_only_tried("main", guard_tick()) == (ETH,)
 
 
+@pytest.mark.parametrize(("status", "tried"), [("refused", (BTC,)), ("unfilled", ())])
+def test_an_immediate_order_that_took_nothing_leaves_the_try_as_it_was(
+    journal: Journal, status: str, tried: tuple[str, ...]
+) -> None:
+    """Refused, or never sent because the process died: not the market's answer."""
+    sent(journal, "unfilled")
+    sent(journal, status, post_only=False)
+
+    assert journal.post_only_tried("main", guard_tick()) == tried
+
+
 def test_what_was_tried_before_the_last_review_is_forgotten(journal: Journal, clock: FakeClock) -> None:
     sent(journal, "unfilled")
     clock.step(hours=1)

@@ -50,8 +50,16 @@ def step_of(body: str) -> Step:
 
 
 def tried(rows: Iterable[Any]) -> tuple[str, ...]:
-    """The symbols whose last of these intents was post-only, and ended without filling wholly."""
-    last = {intent.step.symbol: intent for intent in (intent_of(row._mapping) for row in rows)}
+    """
+    The symbols whose last of these intents was post-only, and ended without filling wholly.
+
+    An immediate order that was refused, or never sent, has taken nothing: the try before it stands.
+    """
+    last: dict[str, Intent] = {}
+    for intent in (intent_of(row._mapping) for row in rows):
+        outcome = intent.outcome
+        if intent.step.post_only or outcome is None or outcome.status != "refused":
+            last[intent.step.symbol] = intent
     return tuple(
         symbol
         for symbol, intent in sorted(last.items())
