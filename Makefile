@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+WORKERS ?= 2
 
 .PHONY: help demo test test-long mutants lint bench lock clean
 .DEFAULT_GOAL := help
@@ -14,8 +15,8 @@ help:  ## show these lines
 demo: $(READY)  ## run the whole cycle on paper over shipped real history, offline
 	$(BIN)/hedged demo
 
-test: lint  ## lint, types, import contracts, and the whole test suite
-	$(BIN)/pytest -q
+test: lint  ## lint, types, import contracts, and the whole test suite, in two processes (WORKERS)
+	$(BIN)/pytest -q --numprocesses $(WORKERS) --dist loadfile
 
 test-long: $(READY)  ## the long campaigns, or a shard of one (PART, SEED0, COUNT); see tests/README.md for the last figures
 	$(if $(PART),PYTHONPATH=tests $(BIN)/python -m campaign $(PART) \
