@@ -3,7 +3,8 @@ One run of a scenario, in which the process is killed at given sites and started
 
 Enters a scenario and where to kill; leaves what was violated. After the last kill the daemon has two
 ticks: the pass at its start counts as one where one was due then, so that a kill in the middle of a
-pass leaves one tick of the schedule, and a kill between passes two.
+pass leaves one tick of the schedule, and a kill between passes two. A second kill is given one more:
+a tick has two orders, and each kill may use one up before it is sent.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ class Course:
             journal.lift(PORTFOLIO, by="person")
 
     async def lived(self) -> None:
-        """All lives, until two ticks after the last kill."""
+        """All lives, until its ticks after the last kill are over."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._broken)
         self.world.open(self.checker)
@@ -188,7 +189,7 @@ class Course:
             ends = first if self.checker._rows > rows else process.schedule.next_wake(first)
             while self._seconds(ends) < self.scenario.settled_s:
                 ends = process.schedule.next_wake(ends)
-            for _ in range(self.scenario.rests):
+            for _ in range(max(self.scenario.rests, self.killed - 1)):
                 ends = process.schedule.next_wake(ends)
             if await self._died(task, self._seconds(ends) + IN_PASS_S):
                 return True

@@ -43,7 +43,7 @@ class Scenario:
     *ends_s*: when a run without a kill is over; points are sites passed from *from_s* to then.
     *before* happens a second before the daemon starts.
     *settled_s*: before that a person has not done his part, so that no tick but the next can.
-    *rests*: so many ticks an order is given to rest, and they are not counted.
+    *rests*: so many ticks an order is given to rest, beside those of `course`.
     """
 
     name: str
@@ -99,10 +99,10 @@ def _after(fault: str, **given: Any) -> tuple[Strike, ...]:
 
 
 def _looked_at(course: Course) -> None:
-    """A person lifts what a breaker has set, and looks again every quarter of an hour."""
+    """A person lifts what a breaker has set, and looks again every five minutes."""
     if course.checker.restrictions():
         course.lift()
-    asyncio.get_running_loop().call_later(900.0, _looked_at, course)
+    asyncio.get_running_loop().call_later(300.0, _looked_at, course)
 
 
 def _deleveraged(course: Course) -> None:
