@@ -11,13 +11,22 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from hedged.errors import OutcomeUnknown, VenueUnavailable
 
 DATA = Path(__file__).parent / "venue" / "data"
-GONE = object()
+
+
+class Spoiled(Enum):
+    """What is no value: the field is left out. Its name is the same in every process."""
+
+    GONE = "gone"
+
+
+GONE = Spoiled.GONE
 JUNK = (None, "", "NaN", "-Infinity", "1e5000", "abc", True, -1, 0, "0", [], {}, [[]], {"a": 1}, GONE)
 NO_FIGURE = (GONE, None, "", "NaN", "Infinity", "1,5", True, [], {})
 """What is no number, wherever one is needed."""
