@@ -36,6 +36,8 @@ D = Decimal
 START = datetime(2026, 3, 2, 0, 50, tzinfo=UTC)
 AWAY_S = 5.0
 """So long after a kill the process is started again, unless told otherwise."""
+ANEW_S = 7800.0
+"""The review of 03:00 sees other bars, and decides anew."""
 IN_PASS_S = 120.0
 """A tick's pass, and those that follow it at once or after a minute."""
 
@@ -190,7 +192,8 @@ class Course:
             while self._seconds(ends) < self.scenario.settled_s:
                 ends = process.schedule.next_wake(ends)
             for _ in range(max(self.scenario.rests, self.killed - 1)):
-                ends = process.schedule.next_wake(ends)
+                after = process.schedule.next_wake(ends)
+                ends = after if self._seconds(after) < ANEW_S else ends
             if await self._died(task, self._seconds(ends) + IN_PASS_S):
                 return True
         self._check_converged()
