@@ -28,6 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-long", action="store_true", help="run the long campaigns too")
 
 
+def pytest_configure() -> None:
+    """What is printed is as wide as a pipe takes it, also in a worker, which has the runner's width."""
+    os.environ.pop("COLUMNS", None)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--run-long"):
         return

@@ -73,7 +73,7 @@ def test_equal_weights_are_the_standard_librarys_line(pairs: list[tuple[float, f
 
     assert found is not None
     assert found.slope == pytest.approx(slope, abs=1e-8)
-    assert found.standard_error == pytest.approx(error, rel=1e-5, abs=1e-7)
+    assert found.standard_error == pytest.approx(error, rel=1e-5, abs=1e-6)
     assert found.returns == len(x)
     if statistics.pstdev(y) > 1e-6:
         assert found.correlation == pytest.approx(statistics.correlation(x, y), abs=1e-6)

@@ -23,8 +23,8 @@ from simulation.faults import AWAITED, CATALOGUE, Swarm
 from simulation.run import QUIET_S, simulate
 from simulation.sameness import HERE, THERE, rows_of, traces
 
-SEEDS = 120
-PAIRS = 12
+SEEDS = 300
+PAIRS = 30
 JOBS = 2
 
 
