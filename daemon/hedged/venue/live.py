@@ -94,7 +94,7 @@ class LiveVenue:
         self._names = Names(portfolio.account)
         self._clock = clock
         self._accepting = accept_positions
-        self._vouched: dict[str, tuple[datetime, tuple[str, ...]]] = {}
+        self._vouched: dict[str, tuple[datetime, float, tuple[str, ...]]] = {}
         self._sought: dict[str, datetime] = {}
         self._may_trade: dict[str, bool] = {}
         self._unread: dict[str, str] = {}
@@ -295,12 +295,12 @@ class LiveVenue:
     async def _vouch(
         self, account: Account, listings: dict[str, Listing], seen: AccountSeen
     ) -> tuple[str, ...]:
-        """What the key may do and how the account trades, looked at every hour."""
-        now = self._clock()
+        """What the key may do and how the account trades; hourly, by the loop's time too."""
+        now, beat = self._clock(), asyncio.get_running_loop().time()
         known = self._vouched.get(account.name)
-        again = DOUBTED_AGAIN if known and known[1] else VOUCHED_AGAIN
-        if known is not None and timedelta(0) <= now - known[0] < again:
-            return known[1]
+        again = DOUBTED_AGAIN if known and known[2] else VOUCHED_AGAIN
+        if known and timedelta(0) <= now - known[0] < again and beat - known[1] < again.total_seconds():
+            return known[2]
         rights = await account.exchange.dialect.rights(account.wire)
         self._may_trade[account.name] = rights.may_trade or not account.legs
         found = list(doubts.of_rights(account, rights))
@@ -315,7 +315,7 @@ class LiveVenue:
             )
         for symbol, mode in adjusted.modes.items():
             found += doubts.of_mode(account, symbol, mode)
-        self._vouched[account.name] = (now, (*found, *adjusted.refused))
+        self._vouched[account.name] = (now, beat, (*found, *adjusted.refused))
         return (*found, *adjusted.refused, *adjusted.changed)
 
     def _held(self, account: Account) -> frozenset[str]:
