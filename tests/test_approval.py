@@ -418,6 +418,13 @@ async def test_a_key_that_only_reads_leaves_the_trade_to_a_person(rig: Start) ->
     assert [record.proposal for record in shown] == [None] * 3
     assert done.thought.plan.steps == ()
     assert done.memory.executed_ratio == d("0.20")
+    assert done.because.endswith("approval 1 by alice is used up, nothing of it is left to trade")
+    one.venue.held = d(0)  # the very same order is due again
+    again = await one.guard()
+    assert again.proposal is not None
+    assert again.proposal.number == 2
+    assert "1 was used by" in again.proposal.moved
+    assert one.sent == []
 
 
 @pytest.mark.parametrize("mode", ["paper", "live"])

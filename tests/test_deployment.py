@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from hedged.cli.app import app
 from hedged.cli.demo import Story
 from hedged.cli.rules import metrics_markdown
+from hedged.core.alerts import KINDS
 from hedged.core.metrics import measure
 from hedged.core.performance import perform
 from hedged.core.rehearsal import rehearse
@@ -219,6 +220,13 @@ def test_the_reference_of_the_settings_tells_of_every_key() -> None:
     untold = sorted(key for key in keys if not re.search(rf"`{key}`", text))
 
     assert untold == []
+
+
+def test_the_reference_of_the_settings_tells_of_every_kind_of_alert() -> None:
+    row = re.search(r"^\| `kinds` .*$", (CONFIG / "README.md").read_text(), re.MULTILINE)
+
+    assert row is not None
+    assert [kind for kind in KINDS if f"`{kind}`" not in row[0]] == []
 
 
 def test_the_table_of_metrics_is_that_of_the_vocabulary() -> None:

@@ -37,7 +37,8 @@ def consent(
     What of the plan may be sent; with it, in alert mode, the proposal that is to be recorded.
 
     Killed after the consent is used up and before anything is sent, nothing is ever sent under it:
-    the next pass makes a new proposal. A daemon that is *leaving* uses none, for it would send nothing.
+    the next pass makes a new proposal. One that a person has traded under is used up as well. A daemon
+    that is *leaving* uses none, for it would send nothing.
     """
     found = weighed(inputs, thought, mode, policy)
     if inputs.standing is not None and inputs.standing.altered:
@@ -53,7 +54,8 @@ def consent(
         refused = f"{error}; nothing is sent"
         log.critical("consent_not_used", alert=True, reason=refused)
         return replace(found, consent=NOBODY, uses=None, because=refused)
-    log.info("consent_used", proposal=found.uses, by=found.consent.by)
+    by = found.consent.by if found.consent.granted else "hand"
+    log.info("consent_used", proposal=found.uses, by=by)
     return found
 
 

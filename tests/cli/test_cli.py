@@ -721,7 +721,7 @@ def test_status_says_what_a_breaker_allows_and_what_lifts_it_and_resume_lifts_it
     connection.close()
 
     assert "nothing may be sent, by breaker: 61 [orders] today" in before
-    assert "hedged stop resume demo lifts it" in before
+    assert "hedged stop resume demo -c " in before
     assert "1 restriction on demo lifted" in lifted.out
     assert "restricted" not in after
     # The clock of a history stands at its last pass: what is sent after that counts anew.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,8 @@ def test_the_shipped_config_does_what_it_says_at_its_head(hedged: Hedged) -> Non
     assert "Proposal 1 is approved by alice: sell 0.434 BTC/USDT:USDT." in approved.out
     assert [(one["side"], one["filled"]) for one in orders(done)] == [("sell", "0.434")]
     assert done.json[0]["cycle_id"] == "main/decision+1@2021-05-10T00:05:00Z"
+    told_of = [json.loads(line) for line in done.err.splitlines() if '"event": "order"' in line]
+    assert [line["mode"] for line in told_of] == ["alert"]
     assert orders(after) == []
     assert hedged("journal", "verify").code == hedged("journal", "replay").code == 0
 
@@ -96,6 +99,7 @@ def test_status_and_explain_show_what_waits_and_what_was_decided(hedged: Hedged)
     approved = hedged("status")
     hedged("run", "--once")
     done = hedged("explain", 2)
+    after = hedged("status")
 
     assert "1: sell 0.434 BTC/USDT:USDT; waits for approval" in waits.out
     assert told["proposal"]["number"] == 1
@@ -103,6 +107,7 @@ def test_status_and_explain_show_what_waits_and_what_was_decided(hedged: Hedged)
     assert "approved by alice, not executed yet" in approved.out
     assert "Proposal 1 was approved by alice at 2021-05-10 00:05 UTC." in done.out
     assert hedged("status", "--json").json["portfolios"][0]["waits"] is None
+    assert "waits for approval" not in after.out
 
 
 def test_other_modes_and_other_accounts_approve_nothing(
@@ -205,6 +210,8 @@ def test_a_key_that_only_reads_leaves_the_trade_to_a_person(hedged: Hedged, tmp_
         sent = exchange.orders()
 
     assert (approved.code, ran.code, sent) == (0, 0, 0), ran.err
+    assert "it is yours to trade until" in approved.out
     assert "for you to trade: sell 0.5 BTC/USDT:USDT" in ran.json[0]["record"]["waits"]
     assert "approved by" in shown.out
-    assert "not executed yet" in shown.out
+    assert ", yours to trade" in shown.out
+    assert "once; a pass that has seen the trade ends it" in shown.out

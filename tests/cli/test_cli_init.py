@@ -140,6 +140,7 @@ def test_a_check_finds_no_fault_but_the_missing_key_and_number(
     else:
         assert bare.code == exits.SETTINGS
         assert "[account.main] needs api_key, api_secret and uid" in bare.err
+        assert "HEDGED__ACCOUNT__MAIN__API_KEY_FILE" in bare.err
         assert len(bare.err.splitlines()) == 1
     assert whole.out, whole.err
     assert [one for one in whole.json if one["result"] == "FAILED"] == []

@@ -96,7 +96,7 @@ def test_what_a_level_does_is_said_with_what_lifts_it(
     explained = answer(monkeypatch, "explain", "-c", config)
 
     assert said in told.out
-    assert "hedged stop resume demo" in told.out
+    assert f"hedged stop resume demo -c {config} lifts it" in " ".join(told.out.split())
     assert f"by operator: {level}" in " ".join(shown.out.split())
     assert "liquidates" in shown.out
     assert "Margin of paper: equity" in explained.out

@@ -99,6 +99,26 @@ def test_a_plan_that_is_refused_or_empty_asks_nobody_and_is_granted_nothing(refu
         assert (contracts_of(found), found.proposal) == ([], None)
 
 
+def test_what_a_person_has_traded_under_is_used_up_and_nothing_else_is() -> None:
+    by_hand = ask(by_hand=True)
+    done = answer(review(), approved(), by_hand, TERMS)
+    left = (
+        answer(review(), approved(), ask(), TERMS),  # what hedged itself sends waits for its order
+        answer(review(cleared=False), approved(), by_hand, TERMS),
+        answer(review(), standing(), by_hand, TERMS),
+        answer(review(), standing(decision=decided("reject")), by_hand, TERMS),
+        answer(review(), approved(used_by="guard@x"), by_hand, TERMS),
+        answer(review(), approved(altered="altered"), by_hand, TERMS),
+        answer(review(), approved(), ask(timedelta(hours=24), by_hand=True), TERMS),
+        answer(review(), approved(), replace(by_hand, account="other"), TERMS),
+        answer(review(), Standing(), by_hand, TERMS),
+    )
+
+    assert (done.uses, done.consent.granted, done.proposal) == (1, False, None)
+    assert "1 by alice is used up" in done.because
+    assert [found.uses for found in left] == [None] * len(left)
+
+
 def test_silence_waits_and_then_expires_into_a_new_proposal() -> None:
     waits = answer(review(step()), standing(), ask(timedelta(hours=23)), TERMS)
     over = answer(review(step()), standing(), ask(timedelta(hours=24)), TERMS)

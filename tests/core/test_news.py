@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from builders import MONDAY, d, policy, rule
@@ -94,6 +95,33 @@ def test_a_trade_of_another_hand_is_told_each_time_and_not_as_a_hold_too() -> No
         "[paper] main: bought 1 BTC by another hand",
         "[paper] main: bought 2 BTC by another hand",
     ]
+
+
+def test_a_pass_within_a_minute_of_another_hand_has_nothing_more_to_tell() -> None:
+    memory = replace(was_false("calm"), touched_at=MONDAY)
+    told = [
+        Ear().titles(passed(at, guard=True, snapshot=seen(at), memory=memory))
+        for at in (MONDAY + MINUTE / 2, MONDAY + MINUTE)
+    ]
+
+    assert told == [[], []]
+
+
+def test_in_alert_mode_nothing_is_said_to_be_traded_back() -> None:
+    fill = liquidated(MONDAY, cause="order", client_order_id="", side="sell")
+    record = replace(passed(guard=True, snapshot=seen(MONDAY, fills=(fill,))), mode="alert")
+
+    assert only(record).what == "sold 2 BTC by another hand"
+    assert only(record).text.endswith("what is then missing or too much is proposed.")
+
+
+def test_the_first_review_of_all_is_not_late() -> None:
+    at = MONDAY + 3 * HOUR
+    late = telling("late")
+    first = passed(now=at, snapshot=seen(at), memory=Memory())
+
+    assert only(late).what == "review of Mon 2024-01-01 00:00 UTC made 3 h late"
+    assert [title for title in Ear().titles(first) if "late" in title] == []
 
 
 def test_events_that_are_told_in_part_are_told_once_with_what_is_missing() -> None:

@@ -627,8 +627,8 @@ def test_live_needs_no_contracts_and_no_account_on_paper(tmp_path: Path) -> None
     [
         ('mode = "live"', 'mode = "paper"', "mode = 'paper' needs [paper] with collateral"),
         ('kind = "binance"', 'kind = "replay"\nclock = "wall"', "history takes no orders"),
-        ('uid = "2"', "", "[account.second] needs api_key, api_secret and uid"),
-        ('uid = "1"', "", "[account.main] needs api_key, api_secret and uid"),
+        ('uid = "2"', "", "[account.second] needs uid, the exchange's number of the account"),
+        ('uid = "1"', "", "[account.main] needs uid, the exchange's number of the account"),
         ('account = "second" }', 'account = "third" }', "there is no [account.third]"),
         ('["main", "second"]', '["main", "fourth"]', "there is no [account.fourth]"),
         (', account = "second" }', " }", "one leg only on each account"),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from hedged.cli.show import console, indented, print_json, settings_of
+from hedged.cli.show import console, given, indented, print_json, settings_of
 from hedged.core.consent import Decision, Proposal, Standing, Verdict, rejection_holds
 from hedged.core.wording import contracts, money, percent
 from hedged.errors import SettingsError
@@ -43,7 +43,8 @@ def waiting(settings: Settings, journal: Journal, portfolio: str) -> Waiting | N
     if settings.service.mode != "alert":
         return None
     standing = Approvals(journal).standing(portfolio)
-    state = _state(standing, _now(settings, journal))
+    by_hand = _by_hand(settings, journal, portfolio)
+    state = _state(standing, _now(settings, journal), by_hand=by_hand)
     if standing.proposal is None or not state:
         return None
     number = standing.proposal.number
@@ -53,14 +54,14 @@ def waiting(settings: Settings, journal: Journal, portfolio: str) -> Waiting | N
         state=state,
         approve=f"hedged approve {number}",
         reject=f"hedged reject {number} --why TEXT",
-        by_hand=_by_hand(settings),
+        by_hand=by_hand,
     )
 
 
 def print_waiting(found: Waiting, config: list[Path]) -> None:
     """The proposal as a person decides on it, and what to type."""
     proposal, out = found.proposal, console()
-    files = "".join(f" -c {file}" for file in config)
+    files = given(config)
     out.print(f"[bold]Proposal {proposal.number}[/] of {proposal.portfolio}: [bold]{found.state}[/]")
     for step in proposal.steps:
         indented(
@@ -88,13 +89,18 @@ def _until(found: Waiting) -> str:
     if found.decision.verdict == "reject":
         return "nothing of it is sent; the next review asks again"
     if found.by_hand:
-        return f"{until}; it is yours to trade, the next pass sees it"
+        return f"{until}, once; a pass that has seen the trade ends it"
     return f"{until}; at its next pass the daemon looks again and sends at most that"
 
 
-def _by_hand(settings: Settings) -> bool:
-    """Whether nothing is sent to this exchange, so that a person trades what was approved."""
-    return not settings.venue.recorded and not released(settings)
+def _by_hand(settings: Settings, journal: Journal, portfolio: str) -> bool:
+    """
+    Whether a person trades what was approved: nothing is sent to this exchange, or the key may not.
+    """
+    if not settings.venue.recorded and not released(settings):
+        return True
+    last = journal.latest(portfolio)
+    return last is not None and last.inputs.snapshot.by_hand
 
 
 def decide(
@@ -121,6 +127,7 @@ def decide(
     with Journal.open_beside(journal_path(settings), wall_clock) as journal:
         now = _now(settings, journal)
         proposal = Approvals(journal).decide(number, verdict, named, why, now, accounts)
+        by_hand = _by_hand(settings, journal, proposal.portfolio)
     if json:
         decision = Decision(number=number, verdict=verdict, by=named, why=why, at=now)
         print_json({"proposal": proposal, "decision": decision})
@@ -130,7 +137,7 @@ def decide(
         return
     until = f"until {proposal.expires_at:%Y-%m-%d %H:%M} UTC"
     goes_on = f"The daemon looks again at the market and sends at most that, {until}"
-    if _by_hand(settings):
+    if by_hand:
         goes_on = f"Nothing is sent there: it is yours to trade {until}, and the next pass sees it"
     console().print(
         f"Proposal {number} is approved by {escape(named)}: {proposal}. {goes_on}; see `hedged status`."
@@ -152,7 +159,7 @@ def _now(settings: Settings, journal: Journal) -> datetime:
     return walked if settings.venue.walks and walked is not None else wall_clock()
 
 
-def _state(standing: Standing, now: datetime) -> str:
+def _state(standing: Standing, now: datetime, *, by_hand: bool) -> str:
     proposal, decision = standing.proposal, standing.decision
     if proposal is None or standing.used_by is not None:
         return ""
@@ -162,5 +169,5 @@ def _state(standing: Standing, now: datetime) -> str:
     if now >= proposal.expires_at:
         return ""
     if decision is not None:
-        return f"approved by {decision.by}, not executed yet"
+        return f"approved by {decision.by}, {'yours to trade' if by_hand else 'not executed yet'}"
     return "waits for approval"

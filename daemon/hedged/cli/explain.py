@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from hedged.cli.guards import guards
-from hedged.cli.show import VERDICT, console, figure, indented, print_json, settings_of, table
+from hedged.cli.show import VERDICT, console, figure, given, indented, print_json, settings_of, table
 from hedged.core.beta import BETA_MAX, BETA_MIN, BetaEstimate, Betas
 from hedged.core.guard import Naked
 from hedged.core.policy import Policy
@@ -55,9 +55,9 @@ def explain_record(
         print_json({"id": chosen, "because": record.because, "record": record, "policy": policy})
     else:
         print_record(record, policy, chosen)
-        again = "".join(f" -c {file}" for file in config)
+        again = f"hedged journal replay {chosen}{escape(given(config))}"
         console().print(
-            f"[dim]Decide it again from the same inputs: hedged journal replay {chosen}{again}[/]",
+            f"[dim]Decide it again from the same inputs: {again}[/]",
             soft_wrap=True,
         )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -69,6 +70,11 @@ def figure(value: float | bool | None) -> str:
 def print_json(value: object) -> None:
     """One JSON value on standard output; decimals as text, times in ISO 8601."""
     print(json.dumps(msgspec.to_builtins(value, order="sorted"), indent=2, default=str))
+
+
+def given(config: list[Path]) -> str:
+    """The settings files of this command, as the next one names them."""
+    return "".join(f" -c {shlex.quote(str(file))}" for file in config)
 
 
 def settings_of(config: list[Path]) -> Loaded:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from hedged.cli.approvals import Waiting, waiting
 from hedged.cli.guards import alarm_line, headroom_line
-from hedged.cli.show import console, print_json, settings_of, table
+from hedged.cli.show import console, given, print_json, settings_of, table
 from hedged.core.gate import ARMING, Restriction
 from hedged.core.guard import Naked
 from hedged.core.headroom import Headroom
@@ -61,7 +61,7 @@ def show_status(config: list[Path], *, json: bool) -> None:
         print_json({"portfolios": found, "records": head_id, "head": head_hash})
         return
     for status in found:
-        _print(status)
+        _print(status, given(config))
     records = "1 record" if head_id == 1 else f"{head_id} records"
     console().print(f"[dim]{records}, head {head_hash}[/]")
 
@@ -81,7 +81,7 @@ def _status(settings: Settings, journal: Journal, portfolio: str) -> PortfolioSt
         goal_ratio=ratio.goal_ratio if ratio else None,
         equity=last.inputs.snapshot.margin.equity if last else None,
         last_review=review.inputs.tick.id if review else None,
-        last_review_because=review.because if review else None,
+        last_review_because=replace(review, waits="").because if review else None,
         next_pass=_next_pass(settings, now),
         orders=tuple(_order(outcome) for outcome in last.outcomes) if last else (),
         unresolved=len(journal.unresolved(portfolio)),
@@ -114,7 +114,7 @@ def _order(outcome: Outcome) -> str:
     return f"{outcome.side} {contracts(outcome.filled)} {outcome.symbol}, {outcome.status}"
 
 
-def _print(status: PortfolioStatus) -> None:
+def _print(status: PortfolioStatus, files: str) -> None:
     def share(ratio: Decimal | None) -> str:
         return "-" if ratio is None else percent(ratio)
 
@@ -153,7 +153,7 @@ def _print(status: PortfolioStatus) -> None:
         if restriction.by == ARMING and status.armed_since is not None:
             made.add_row("", f"armed since, {when(status.armed_since)}; the next pass heeds it")
         elif restriction.until is None:
-            made.add_row("", f"[dim]{restriction.lift} lifts it[/]")
+            made.add_row("", f"[dim]{restriction.lift}{escape(files)} lifts it[/]")
     if status.waits is not None:
         shown = f"{status.waits.proposal.number}: {status.waits.proposal}; {status.waits.state}"
         made.add_row("[yellow]proposal[/]", escape(shown))

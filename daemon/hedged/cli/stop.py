@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from hedged.cli.show import console, print_json, settings_of
+from hedged.cli.show import console, given, print_json, settings_of
 from hedged.core.gate import Restriction
 from hedged.core.stops import StopLevel, stop
 from hedged.errors import SettingsError
@@ -45,7 +45,7 @@ def stop_at(config: list[Path], level: StopLevel, scope: str, why: str, *, json:
         print_json(made)
         return
     console().print(f"{escape(scope)}: {_STILL[level]}.")
-    console().print(f"[dim]hedged stop resume {escape(scope)} lifts it[/]")
+    console().print(f"[dim]hedged stop resume {escape(scope)}{escape(given(config))} lifts it[/]")
 
 
 def resume(config: list[Path], scope: str, *, json: bool) -> None:
@@ -65,7 +65,7 @@ def resume(config: list[Path], scope: str, *, json: bool) -> None:
     for one in still:
         console().print(
             f"[yellow]still[/] restricted to {one.allows}: {escape(one.reason)}; "
-            f"hedged stop resume {one.scope} lifts that"
+            f"hedged stop resume {one.scope}{escape(given(config))} lifts that"
         )
 
 

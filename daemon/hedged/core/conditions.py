@@ -14,7 +14,7 @@ from decimal import Decimal
 from hedged.core.alerts import Alert, Kind, Standing, alert_of, hedge_line, text_of
 from hedged.core.asking import asked
 from hedged.core.gate import Restriction
-from hedged.core.guard import other_hand
+from hedged.core.guard import just_touched, other_hand
 from hedged.core.record import CycleRecord, Mode, Outcome
 from hedged.core.wording import contracts, money, short_symbol
 
@@ -55,7 +55,8 @@ def _reasons(record: CycleRecord) -> Iterator[Standing]:
     """Why nothing was sent, but for what is told already: restrictions, and fills of another hand."""
     snapshot = record.inputs.snapshot
     fills = other_hand(snapshot, [fill.symbol for fill in snapshot.fills])
-    told = {f"HOLD: {fill}" for fill in fills}
+    lately = just_touched(snapshot, record.inputs.memory.touched_at)
+    told = {f"HOLD: {one}" for one in (*fills, *lately)}
     for reason in record.thought.review.reasons:
         if reason in told or reason.startswith("restricted to nothing by "):
             continue

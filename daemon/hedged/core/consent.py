@@ -138,13 +138,16 @@ def answer(review: Review, standing: Standing, ask: Ask, terms: ConsentTerms) ->
     """
     The consent to *review*; a plan that is refused, or empty, asks for none.
 
+    Where a person trades what was approved, an empty plan says that it is done: the consent is used up.
     Without a proposal that stands a new one is made. One that stands waits for its decision, until it
     expires; a rejection holds until the next review. What was approved is granted if the orders are
     the same by instrument, side and reduce-only, each ``|new - approved| <= tolerance x approved``,
     and each limit price inside its bounds: then ``min(approved, new)`` contracts of each.
     """
-    if not review.cleared or not review.plan.steps:
+    if not review.cleared:
         return Answer()
+    if not review.plan.steps:
+        return _traded_by_hand(standing, ask)
     proposal, decision = standing.proposal, standing.decision
     if standing.altered or proposal is None:
         return _proposed(review, standing, ask, terms, standing.altered)
@@ -152,7 +155,7 @@ def answer(review: Review, standing: Standing, ask: Ask, terms: ConsentTerms) ->
         moved = f"{proposal.number} was for account {proposal.account}"
         return _proposed(review, standing, ask, terms, moved)
     if standing.used_by is not None:
-        moved = f"{proposal.number} was used by {standing.used_by}, and this is still missing"
+        moved = f"{proposal.number} was used by {standing.used_by}, and this is due now"
         return _proposed(review, standing, ask, terms, moved)
     if decision is not None and decision.verdict == "reject":
         return _rejected(decision, review, standing, ask, terms)
@@ -162,6 +165,21 @@ def answer(review: Review, standing: Standing, ask: Ask, terms: ConsentTerms) ->
     if decision is None:
         return _waiting(proposal, review, standing, ask, terms)
     return _approved(proposal, decision, review, standing, ask, terms)
+
+
+def _traded_by_hand(standing: Standing, ask: Ask) -> Answer:
+    """
+    A consent that a person was to trade under, and nothing is due any more: it holds for no later plan.
+    """
+    proposal, decision = standing.proposal, standing.decision
+    if not ask.by_hand or standing.altered or standing.used_by is not None:
+        return Answer()
+    if proposal is None or decision is None or decision.verdict != "approve":
+        return Answer()
+    if proposal.account != ask.account or ask.now >= proposal.expires_at:
+        return Answer()
+    because = f"approval {proposal.number} by {decision.by} is used up, nothing of it is left to trade"
+    return Answer(because=because, uses=proposal.number)
 
 
 def rejection_holds(standing: Standing) -> bool:

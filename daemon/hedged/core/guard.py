@@ -116,7 +116,7 @@ def holds(
         *_long(snapshot, legs),
         *(f"an earlier order is not resolved yet, {order}" for order in unresolved),
         *_strays(strays),
-        *(other_hand(snapshot, [leg.symbol for leg in legs]) or _just_touched(snapshot, touched_at)),
+        *(other_hand(snapshot, [leg.symbol for leg in legs]) or just_touched(snapshot, touched_at)),
     )
 
 
@@ -124,10 +124,10 @@ def touched(snapshot: Snapshot, symbols: list[str], before: datetime | None) -> 
     """When a trade of another hand was last first seen, None once that is `REPAIRED_AFTER` ago."""
     if other_hand(snapshot, symbols):
         return snapshot.at
-    return before if _just_touched(snapshot, before) else None
+    return before if just_touched(snapshot, before) else None
 
 
-def _just_touched(snapshot: Snapshot, touched_at: datetime | None) -> tuple[str, ...]:
+def just_touched(snapshot: Snapshot, touched_at: datetime | None) -> tuple[str, ...]:
     """A pass that falls due soon after the first sight is no second look; a clock set back is none."""
     if touched_at is None or not timedelta(0) <= snapshot.at - touched_at < REPAIRED_AFTER:
         return ()

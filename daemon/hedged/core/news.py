@@ -34,7 +34,8 @@ def news(record: CycleRecord) -> Iterator[Alert]:
             yield _foreign(record, fill)
     yield from _told_in_part(record)
     tick, now = record.inputs.tick, record.inputs.now
-    if tick.kind == "review" and now - tick.scheduled_at > LATE:
+    first = record.inputs.memory.ratio is None  # there was no daemon yet that could have been down
+    if tick.kind == "review" and not first and now - tick.scheduled_at > LATE:
         late = _span(now - tick.scheduled_at)
         yield alert_of(
             record,
@@ -154,6 +155,8 @@ def _closed(record: CycleRecord, fill: Fill) -> Alert:
 
 
 def _foreign(record: CycleRecord, fill: Fill) -> Alert:
+    goes_on = "what is then missing or too much is proposed"
+    goes_on = goes_on if record.mode == "alert" else "the next passes trade it back"
     return alert_of(
         record,
         "foreign",
@@ -163,7 +166,7 @@ def _foreign(record: CycleRecord, fill: Fill) -> Alert:
         text_of(
             f"{fill.symbol} at {money_told(fill.fill_price)}, {fill.at:%Y-%m-%d %H:%M:%S} UTC",
             hedge_line(record),
-            "Every position of the contract is the hedge; the next passes trade it back.",
+            f"Every position of the contract is the hedge; {goes_on}.",
         ),
     )
 

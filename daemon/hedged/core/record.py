@@ -241,12 +241,12 @@ class CycleRecord:
         if self.outcomes:
             failed = "; ".join(f"{o.symbol} {o.status}: {o.reason}" for o in self.outcomes)
             return f"{decided}nothing was filled ({failed}): {thought.plan.because}"
+        waits = f"; {self.waits}" if self.waits else ""
         if thought.plan.steps:
             left_out = f" ({'; '.join(thought.review.plan.notes)})" if thought.review.plan.notes else ""
-            waits = f"; {self.waits}" if self.waits else ""
             return f"{decided}planned, not sent: {thought.plan.because}{left_out}{waits}"
         notes = f" ({'; '.join(thought.plan.notes)})" if thought.plan.notes else ""
-        return f"{decided}did nothing because {thought.plan.because}{notes}"
+        return f"{decided}did nothing because {thought.plan.because}{notes}{waits}"
 
 
 def cycle_id(portfolio: str, tick: Tick) -> str:

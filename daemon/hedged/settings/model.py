@@ -133,11 +133,21 @@ def _mode_possible(settings: Settings) -> None:
     for portfolio in settings.portfolio:
         for name in sorted(settings.hedge_accounts(portfolio)):
             account = settings.account.get(name)
-            if account is None or account.api_key is None or account.uid is None:
-                raise ValueError(
-                    f"mode = '{mode}': [account.{name}] needs api_key, api_secret and uid, the "
-                    "exchange's number of the account"
-                )
+            no_key = account is None or account.api_key is None
+            no_uid = account is None or account.uid is None
+            if no_key or no_uid:
+                needs = _needs(name, key=no_key, uid=no_uid)
+                raise ValueError(f"mode = '{mode}': [account.{name}] needs {needs}")
+
+
+def _needs(name: str, *, key: bool, uid: bool) -> str:
+    """What the account *name* lacks, and where it is written."""
+    number = "uid, the exchange's number of the account"
+    if not key:
+        return number
+    variable = f"HEDGED__ACCOUNT__{name.upper()}__API"
+    files = f"; {variable}_KEY_FILE and {variable}_SECRET_FILE name files of a key and its secret"
+    return f"api_key, api_secret and {number}{files}" if uid else f"api_key and api_secret{files}"
 
 
 def _nothing_to_look_up(settings: Settings) -> None:
