@@ -13,12 +13,25 @@ from typing import Any
 
 from sqlalchemy import event
 
-from builders import BTC, MONDAY, d, guard_tick, holding, metric_row, policy, position, quote, snapshot
+from builders import (
+    BTC,
+    ETH,
+    MONDAY,
+    contract,
+    d,
+    guard_tick,
+    holding,
+    metric_row,
+    policy,
+    position,
+    quote,
+    snapshot,
+)  # fmt: skip
 from fakes import FakeClock, FakeVenue
 from hedged import cycle
 from hedged.core.consent import Decision, Proposal, Standing, Verdict
 from hedged.core.gate import Limits
-from hedged.core.market import ZERO, Snapshot
+from hedged.core.market import ZERO, Side, Snapshot
 from hedged.core.policy import Policy
 from hedged.core.record import CycleRecord, Mode, Outcome, Tick
 from hedged.history.keeper import Measured
@@ -71,29 +84,43 @@ class Frail:
 
 
 class Market(FakeVenue):
-    """One BTC contract and *quantity* coins; what is sent moves the position, and no order is lost."""
+    """
+    Contracts of BTC and ETH and *quantity* coins; what is sent moves the position, no order is lost.
+
+    *held* are the contracts of BTC, *beside* those of ETH.
+    """
 
     def __init__(self, clock: FakeClock, fate: Fate) -> None:
         super().__init__(absence_is_proof=True)
         self.clock, self.fate = clock, fate
-        self.quantity, self.mark, self.held = d(10), d(100), ZERO
+        self.quantity, self.mark, self.held, self.beside = d(10), d(100), ZERO, ZERO
         self.by_hand = False
         self.seen: Callable[[Order], object] = lambda order: None
 
     async def observe(self, now: datetime, *, after: int) -> Snapshot:
         self.fate.point("observe")
         at = self.clock()
+        held = {BTC: self.held, ETH: self.beside}
         return replace(
-            snapshot(at=at, quotes=(quote(mark=self.mark, at=at),)),
+            snapshot(at=at, quotes=tuple(quote(symbol, mark=self.mark, at=at) for symbol in held)),
             holdings=(holding(quantity=self.quantity, mark=self.mark),),
-            positions=(position(str(self.held)),) if self.held else (),
+            instruments=tuple(contract(symbol) for symbol in held),
+            positions=tuple(position(str(many), symbol) for symbol, many in held.items() if many),
             by_hand=self.by_hand,
         )
+
+    def trade(self, symbol: str, side: Side, contracts: Decimal) -> None:
+        """The position moves, whoever traded."""
+        signed = contracts if side == "buy" else -contracts
+        if symbol == BTC:
+            self.held += signed
+        else:
+            self.beside += signed
 
     async def send(self, order: Order) -> Outcome:
         self.fate.point("before the order")
         self.seen(order)
-        self.held += order.contracts if order.side == "buy" else -order.contracts
+        self.trade(order.symbol, order.side, order.contracts)
         outcome = await super().send(order)
         self.fate.point("after the order")
         return outcome

@@ -74,5 +74,6 @@ def weighed(inputs: Inputs, thought: Thought, mode: Mode, policy: Policy) -> Ans
         target_ratio=thought.wanted.target_ratio,
         because=f"{judged}{thought.plan.because}",
         by_hand=inputs.snapshot.by_hand,
+        held={one.symbol: one.contracts for one in inputs.snapshot.positions},
     )
     return answer(thought.review, inputs.standing, ask, policy.consent)

@@ -1,34 +1,42 @@
 """
 Random interleavings of approve, reject, silence, restarts, moves of the market, altered rows and kills
-at every commit and every call of the venue, one a seed, through the real cycle on a real journal.
+at every commit and every call of the venue, one a seed, through the real cycle on a real journal. Of
+eight seeds three hedge with two contracts, and in two a person trades by hand, where nothing can be
+sent.
 
 The judge keeps a ledger of its own: what a person has approved and when, and every order that reaches
 the venue. An order is a violation when the last thing approved does not cover it, when it comes before
-the approval or after it expired, or when anything under that approval was sent in an earlier pass.
+the approval or after it expired, or when anything under that approval was sent in an earlier pass; any
+order is one where nothing can be sent. So is a person's being asked again for what was approved, after
+a part of it was traded by hand and nothing else has moved.
 """
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 
 from approving import Killed, Rig, Template
-from builders import d, rule
+from builders import BTC, ETH, d, rule
 from hedged import cycle
 from hedged.core.consent import Proposal, Verdict
 from hedged.core.market import ZERO
+from hedged.core.plan import Step
 from hedged.core.record import CycleRecord
+from hedged.core.sizing import HedgeLeg
 from hedged.errors import ConsentRefused, JournalError
 from hedged.journal.approvals import Approvals
 from hedged.service.decisions import Decisions
 from hedged.venue.protocol import Order
 
 ROUNDS = 4
+HOUR = timedelta(hours=1)
+TWO_LEGS = (HedgeLeg(symbol=BTC, weight=d("0.6")), HedgeLeg(symbol=ETH, weight=d("0.4")))
 RULES = (rule("up", "close > 110", raise_to="0.6"), rule("down", "close < 90", lower_to="0.1"))
 ALTERED = (
     """body = replace(body, '"price_min":"', '"price_min":"-')""",
@@ -46,7 +54,7 @@ class Given:
     at: datetime
     altered: bool = False
     sent_in: int | None = None
-    contracts: Decimal = ZERO
+    sent: dict[str, Decimal] = field(default_factory=dict)
 
 
 class Judge:
@@ -71,8 +79,11 @@ class Judge:
         if given is None:
             self.violations.append(f"{order} without consent")
             return
-        given.contracts += order.contracts
-        (bound,) = given.proposal.steps
+        bound = next((one for one in given.proposal.steps if one.symbol == order.symbol), None)
+        if bound is None:
+            self.violations.append(f"{order}: another contract")
+            return
+        sent = given.sent[order.symbol] = given.sent.get(order.symbol, ZERO) + order.contracts
         again = given.sent_in is not None and given.sent_in != self.passes
         given.sent_in = self.passes
         within = (order.symbol, order.side, order.reduce_only, True) == (
@@ -86,7 +97,8 @@ class Judge:
             (given.altered, "on an altered row"),
             (not given.at <= now < given.proposal.expires_at, "out of time"),
             (not within, "something else"),
-            (given.contracts > bound.contracts_max, "more than approved"),
+            (sent > bound.contracts_max, "more than approved"),
+            (self.rig.venue.by_hand, "where nothing can be sent"),
         ):
             if wrong:
                 self.violations.append(f"{order}: {what}")
@@ -102,11 +114,14 @@ class Life:
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.dice = Random(seed)
-        self.rig = Rig(folder, rules=RULES, at_ease=True)
+        two_legs = {"legs": TWO_LEGS} if seed % 8 in (1, 3, 7) else {}
+        self.rig = Rig(folder, rules=RULES, at_ease=True, **two_legs)
+        self.rig.venue.by_hand = seed % 8 in (2, 3)
         self.judge = Judge(self.rig)
         self.rig.venue.seen = self.judge.sees
-        self.kills = self.proposals = self.refusals = 0
+        self.kills = self.proposals = self.refusals = self.by_hand = 0
         self.waits: Proposal | None = None
+        self.due: tuple[Step, ...] = ()
         self.open = False
         self.decisions = Decisions("alert", timedelta(hours=6))
 
@@ -126,13 +141,41 @@ class Life:
         await self.passed(dice.choice(("guard", "guard", "review")))
         for _ in range(dice.choice((0, 1, 1, 1, 1, 2))):
             self.decided()
+        if rig.venue.by_hand:
+            await self.traded_by_hand()
         for _ in range(dice.choice((0, 0, 1, 1, 2))):
             self.happens()
-        held = rig.venue.held
+        held, beside = rig.venue.held, rig.venue.beside
         await self.passed(dice.choice(("guard", "decision", "decision")))
         if dice.random() < 0.4:
-            rig.venue.held = held  # closed by another hand: the very same plan is due again
+            rig.venue.held, rig.venue.beside = (
+                held,
+                beside,
+            )  # by another hand: the same plan is due again
         await self.passed("guard")
+
+    async def traded_by_hand(self) -> None:
+        """A person trades what was approved, or a part; the next pass asks for none of that again."""
+        standing = self.rig.standing()
+        proposal, decision = standing.proposal, standing.decision
+        if proposal is None or decision is None or decision.verdict != "approve":
+            return
+        if standing.altered or standing.used_by or self.rig.clock() >= proposal.expires_at - HOUR:
+            return
+        for bound in proposal.steps:
+            lots = (bound.contracts_max * self.dice.choice((0, 1, 2, 2, 2)) / 2).quantize(d("0.001"))
+            self.rig.venue.trade(bound.symbol, bound.side, lots)
+            self.by_hand += bool(lots)
+        before, due = self.proposals, {step.symbol: step for step in self.due}
+        as_approved = len(due) == len(proposal.steps) and all(
+            bound.symbol in due
+            and bound.covers(due[bound.symbol])
+            and bound.contracts_max == due[bound.symbol].contracts
+            for bound in proposal.steps
+        )
+        await self.passed("guard")
+        if as_approved and self.proposals != before:
+            self.judge.violations.append(f"asked again for proposal {proposal.number}: {self.waits}")
 
     def happens(self) -> None:
         rig, dice = self.rig, self.dice
@@ -140,7 +183,7 @@ class Life:
         if what == "hours":
             rig.clock.step(hours=dice.choice((6, 25, 25)))
         elif what == "size" and self.waits is not None and self.waits.target_ratio:
-            (bound,) = self.waits.steps  # so much that the order changes by about a hundredth
+            bound = self.waits.steps[0]  # so much that the order changes by about a hundredth
             share = Decimal(dice.choice(("-0.03", "-0.01", "0.01", "0.015", "0.03")))
             rig.venue.quantity += share * bound.contracts_max / self.waits.target_ratio
         elif what == "price":
@@ -158,7 +201,7 @@ class Life:
     async def passed(self, kind: str) -> None:
         """One pass; now and then the process is killed somewhere in it."""
         rig, dice = self.rig, self.dice
-        self.judge.passes += 1
+        self.judge.passes, self.due = self.judge.passes + 1, ()
         rig.fate.again(dice.randint(1, 12) if dice.random() < 0.25 else None)
         try:
             record = await self.made(kind)
@@ -170,6 +213,7 @@ class Life:
             self.restarted()
             return
         rig.fate.again(None)
+        self.due = record.thought.plan.steps if record is not None else ()
         if record is not None and record.proposal is not None:
             self.proposals += 1
             self.waits, self.open = record.proposal, True
@@ -220,7 +264,8 @@ class Life:
 
 def run(seed0: int, count: int) -> dict[str, float]:
     """Figures over *count* seeds from *seed0* on."""
-    sums = dict.fromkeys(("violations", "orders", "proposals", "refused decisions", "kills"), 0)
+    names = ("violations", "orders", "traded by hand", "proposals", "refused decisions", "kills")
+    sums = dict.fromkeys(names, 0)
     with tempfile.TemporaryDirectory() as place:
         template = Template(Path(place))
         for seed in range(seed0, seed0 + count):
@@ -229,7 +274,8 @@ def run(seed0: int, count: int) -> dict[str, float]:
                 life = Life(seed, Path(folder))
                 asyncio.run(life.lived())
             found = (
-                len(life.judge.violations), life.judge.orders, life.proposals, life.refusals, life.kills
+                len(life.judge.violations), life.judge.orders, life.by_hand, life.proposals,
+                life.refusals, life.kills,
             )  # fmt: skip
             for name, figure in zip(sums, found, strict=True):
                 sums[name] += figure

@@ -24,7 +24,8 @@ def test_five_hundred_interleavings_send_nothing_without_consent_and_nothing_twi
     found = approvals.run(0, 500)
 
     assert found["violations"] == 0
-    assert found["orders"] > 350
+    assert found["orders"] > 300
+    assert found["traded by hand"] > 150
     assert found["proposals"] > 800
     assert found["kills"] > 250
     assert found["refused decisions"] > 250
@@ -65,7 +66,7 @@ def test_a_consent_that_is_never_used_up_would_be_seen(monkeypatch: pytest.Monke
     monkeypatch.setattr(rows.Approvals, "use", lambda *_: None)
     uncovered(monkeypatch)
 
-    assert approvals.run(0, 10)["violations"] > 0
+    assert approvals.run(0, 40)["violations"] > 0
 
 
 def test_an_altered_row_that_is_believed_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +79,7 @@ def test_an_altered_row_that_is_believed_would_be_seen(monkeypatch: pytest.Monke
     monkeypatch.setattr(rows.Approvals, "_trusted", trusted)
     uncovered(monkeypatch)
 
-    assert approvals.run(0, 15)["violations"] > 0
+    assert approvals.run(0, 40)["violations"] > 0
 
 
 def test_an_approval_that_never_expires_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +94,26 @@ def test_an_approval_that_never_expires_would_be_seen(monkeypatch: pytest.Monkey
     monkeypatch.setattr(rows, "max", lambda *_: MONDAY, raising=False)
     uncovered(monkeypatch)
 
-    assert approvals.run(0, 15)["violations"] > 0
+    assert approvals.run(0, 40)["violations"] > 0
+
+
+def test_asking_again_for_what_a_person_is_trading_would_be_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(consent, "_all_left", lambda *_: False)
+
+    assert approvals.run(0, 30)["violations"] > 0
+
+
+def test_an_order_where_nothing_can_be_sent_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def weighed(inputs: Inputs, thought: Any, mode: Any, policy: Any) -> consent.Answer:
+        sends = replace(inputs, snapshot=replace(inputs.snapshot, by_hand=False))
+        return was(sends, thought, mode, policy)
+
+    was = approval.weighed
+    monkeypatch.setattr(approval, "weighed", weighed)
+
+    assert approvals.run(0, 20)["violations"] > 0
 
 
 def test_sizes_beyond_what_was_approved_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -251,6 +251,55 @@ def test_where_no_order_can_be_sent_a_consent_is_for_a_person_and_is_not_used() 
     assert "for you to trade: sell 0.5 BTC/USDT:USDT" in found.because
 
 
+def test_what_is_traded_by_hand_order_by_order_stays_approved() -> None:
+    both = approved(step("5"), step("2", symbol=ETH))
+    left = {
+        "nothing traded": ((step("5"), step("2", symbol=ETH)), {}),
+        "one leg traded": ((step("2", symbol=ETH),), {BTC: d(-5)}),
+        "a part of one": ((step("3"), step("2", symbol=ETH)), {BTC: d(-2)}),
+        "a little more is due": ((step("2.09", symbol=ETH),), {BTC: d(-5), ETH: d("0.05")}),
+    }
+    for due, held in left.values():
+        found = answer(review(*due), both, ask(by_hand=True, held=held), TERMS)
+
+        assert (contracts_of(found), found.proposal, found.uses) == ([], None, None)
+        assert "; ".join(f"sell {one.contracts} {one.symbol}" for one in due) in found.because
+
+
+@pytest.mark.parametrize(
+    ("due", "held"),
+    [
+        ((step("4"),), {BTC: d(-3), ETH: d(-2)}),
+        ((step("2", symbol=ETH),), {ETH: d(-1)}),
+        ((step("2", symbol=ETH, side="buy", reduce_only=True),), {ETH: d(-4)}),
+        ((step("2", symbol=ETH, limit_price=d(103)),), {}),
+        ((step("2", symbol="SOL/USDT:USDT"),), {}),
+    ],
+    ids=["more is due", "some was traded back", "too much was traded", "price", "instrument"],
+)
+def test_what_is_more_or_other_than_a_person_is_to_trade_is_asked_anew(
+    due: tuple[Step, ...], held: dict[str, Decimal]
+) -> None:
+    both = approved(step("5"), step("2", symbol=ETH))
+    by_hand = answer(review(*due), both, ask(by_hand=True, held=held), TERMS)
+
+    assert by_hand.proposal is not None
+    assert "which alice approved" in by_hand.proposal.moved
+
+
+def test_a_proposal_of_before_is_for_all_of_its_orders_or_none() -> None:
+    both = approved(step("5"), step("2", symbol=ETH))
+    assert both.proposal is not None
+    steps = tuple(replace(one, held_after=None) for one in both.proposal.steps)
+    older = replace(both, proposal=replace(both.proposal, steps=steps))
+    held = {BTC: d(-5)}
+
+    found = answer(review(step("2", symbol=ETH)), older, ask(by_hand=True, held=held), TERMS)
+    assert found.proposal is not None
+    whole = answer(review(step("5"), step("2", symbol=ETH)), older, ask(by_hand=True), TERMS)
+    assert whole.proposal is None
+
+
 def test_the_gate_lets_no_consent_widen_a_plan() -> None:
     plan = review(step())
     for wider in (

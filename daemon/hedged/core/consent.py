@@ -7,13 +7,14 @@ grants anything: without a recorded approval that fits the plan as it is now, no
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
 from hedged.core.gate import Consent, Review
-from hedged.core.market import Side
+from hedged.core.market import ZERO, Side
 from hedged.core.plan import Step
 from hedged.core.wording import contracts, percent
 
@@ -35,6 +36,9 @@ class Bound:
     """
     One order of a proposal: at most *contracts_max*, under a limit price from *price_min* to
     *price_max*, which are *limit_price* less and more the tolerance.
+
+    *held_after* is the position once it has filled, in contracts, positive for long; None in a
+    proposal of an older hedged.
     """
 
     symbol: str
@@ -45,6 +49,7 @@ class Bound:
     price_min: Decimal
     price_max: Decimal
     notional: Decimal
+    held_after: Decimal | None = None
 
     def __str__(self) -> str:
         only = " reduce-only" if self.reduce_only else ""
@@ -107,7 +112,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """Who asks, and when; *by_hand* says that no order can be sent from here, so a person trades."""
+    """
+    Who asks, and when; *held* are the positions by symbol, in contracts, positive for long. *by_hand*
+    says that no order can be sent from here, so a person trades.
+    """
 
     portfolio: str
     account: str
@@ -116,6 +124,7 @@ class Ask:
     target_ratio: Decimal
     because: str
     by_hand: bool = False
+    held: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +151,8 @@ def answer(review: Review, standing: Standing, ask: Ask, terms: ConsentTerms) ->
     Without a proposal that stands a new one is made. One that stands waits for its decision, until it
     expires; a rejection holds until the next review. What was approved is granted if the orders are
     the same by instrument, side and reduce-only, each ``|new - approved| <= tolerance x approved``,
-    and each limit price inside its bounds: then ``min(approved, new)`` contracts of each.
+    and each limit price inside its bounds: then ``min(approved, new)`` contracts of each. What a person
+    trades by hand, perhaps order by order, stays approved while it leads to the positions approved.
     """
     if not review.cleared:
         return Answer()
@@ -224,6 +234,8 @@ def _approved(
     terms: ConsentTerms,
 ) -> Answer:
     granted = _granted(review.plan.steps, proposal.steps, terms.reprice_tolerance)
+    if ask.by_hand and _all_left(review.plan.steps, proposal.steps, ask.held, terms.reprice_tolerance):
+        granted = review.plan.steps
     if isinstance(granted, str):
         moved = f"moved since {proposal.number}, which {decision.by} approved: {granted}"
         return replace(_proposed(review, standing, ask, terms, moved), decision=decision)
@@ -247,6 +259,36 @@ def _granted(
     if moved:
         return "; ".join(moved)
     return tuple(_at_most(step, bound.contracts_max) for step, bound in pairs)
+
+
+def _all_left(
+    steps: tuple[Step, ...],
+    bounds: tuple[Bound, ...],
+    held: Mapping[str, Decimal],
+    tolerance: Decimal,
+) -> bool:
+    """
+    Whether *steps* are what a person who trades order by order has not traded yet of what was approved.
+
+    Each leads, at a price inside its bounds, from the same side to the position that was approved:
+    ``|held + step - held_after| <= tolerance x approved``.
+    """
+    for step in steps:
+        bound = next((one for one in bounds if _leg(one) == _leg(step)), None)
+        if bound is None or bound.held_after is None:
+            return False
+        off = abs(_after(step, held) - bound.held_after)
+        if off > tolerance * bound.contracts_max:
+            return False
+        if not bound.price_min <= step.limit_price <= bound.price_max:
+            return False
+    return True
+
+
+def _after(step: Step, held: Mapping[str, Decimal]) -> Decimal:
+    """The position in contracts, positive for long, once *step* has filled."""
+    signed = step.contracts if step.side == "buy" else -step.contracts
+    return held.get(step.symbol, ZERO) + signed
 
 
 def _other_orders(steps: tuple[Step, ...], bounds: tuple[Bound, ...]) -> str:
@@ -284,7 +326,7 @@ def _proposed(review: Review, standing: Standing, ask: Ask, terms: ConsentTerms,
         account=ask.account,
         made_at=ask.now,
         expires_at=ask.now + terms.lives,
-        steps=tuple(_bound(step, terms.reprice_tolerance) for step in review.plan.steps),
+        steps=tuple(_bound(step, ask.held, terms.reprice_tolerance) for step in review.plan.steps),
         target_ratio=ask.target_ratio,
         because=ask.because,
         moved=moved,
@@ -297,7 +339,7 @@ def _proposed(review: Review, standing: Standing, ask: Ask, terms: ConsentTerms,
     )
 
 
-def _bound(step: Step, tolerance: Decimal) -> Bound:
+def _bound(step: Step, held: Mapping[str, Decimal], tolerance: Decimal) -> Bound:
     return Bound(
         symbol=step.symbol,
         side=step.side,
@@ -307,4 +349,5 @@ def _bound(step: Step, tolerance: Decimal) -> Bound:
         price_min=step.limit_price * (1 - tolerance),
         price_max=step.limit_price * (1 + tolerance),
         notional=step.notional,
+        held_after=_after(step, held),
     )
