@@ -182,3 +182,40 @@ def test_the_key_of_an_alarm_outlives_its_figures() -> None:
 
 def test_limits_stand_beside_the_guards() -> None:
     assert WatchPolicy().margin == MarginLimits()
+
+
+@pytest.mark.parametrize(
+    ("rate", "hours", "held", "planned", "told"),
+    [
+        ("-0.0003", 8, -2, 0, "32.85% a year"),
+        ("-0.0003", 8, 0, -2, "32.85% a year"),
+        ("-0.0001", 1, -2, 0, "87.6% a year"),
+        ("-0.0001", 8, -2, 0, None),
+        ("0.01", 8, -2, 0, None),
+        ("-0.0003", 8, -2, 2, None),
+        ("-0.0003", 8, 2, 0, None),
+        (None, 8, -2, 0, None),
+        ("-0.0003", None, -2, 0, None),
+    ],
+)
+def test_what_a_short_pays_in_funding_is_told_and_bars_nothing(
+    rate: str | None, hours: int | None, held: int, planned: int, told: str | None
+) -> None:
+    runs = quote(
+        funding_rate_next=None if rate is None else d(rate),
+        funding_hours=None if hours is None else d(hours),
+    )
+    shown = snapshot(quotes=(runs,), positions=(position(held),) if held else ())
+    made = alarms(
+        shown, (BTC,), (), {BTC: d(planned)}, MONDAY, AGES, replace(POLICY, funding_cost_max=d("0.25"))
+    )
+
+    assert [(one.guard, one.level) for one in made] == ([("funding", "tell")] if told else [])
+    assert barred(made, (BTC,)) == {}
+    assert told is None or (told in made[0].text and "for 200" in made[0].text)
+
+
+def test_an_older_policy_tells_of_no_funding() -> None:
+    runs = quote(funding_rate_next=d("-0.01"), funding_hours=d(8))
+
+    assert found(snapshot(quotes=(runs,), positions=(position(-2),))) == ()

@@ -132,8 +132,10 @@ AROUND: dict[int, Incident] = {
     51: Incident(
         what="a position was closed at a loss over its funding",
         invariants=(27,),
-        seen_by=(f"{VENUE}::test_funding_is_told_with_its_rate_and_its_sign",),
-        waits_for="a guard of what funding will cost",
+        seen_by=(
+            "core/test_guards_watch.py::test_what_a_short_pays_in_funding_is_told_and_bars_nothing",
+            f"{VENUE}::test_funding_is_told_with_its_rate_and_its_sign",
+        ),
     ),
     52: Incident(
         what="keys stood in logs, in addresses and in tracebacks",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,9 @@ from hedged.settings.guards import GuardsSection
 
 
 def test_the_defaults_are_those_of_the_core() -> None:
-    assert GuardsSection().value() == WatchPolicy()
+    told = replace(WatchPolicy(), funding_cost_max=Decimal("0.25"))  # never, where it was not set
+
+    assert GuardsSection().value() == told
 
 
 def test_what_is_set_reaches_the_core() -> None:

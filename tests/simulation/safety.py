@@ -1,8 +1,8 @@
 """
 The second half of the checker: whether the account, the contract and the machine were fit for an order.
 
-Enters what was served, sent and recorded; leaves violations of 19, 20, 22, 25, 28, 29, 35 and 41. What
-the daemon can't know it is not blamed for: each figure is the true one of the instant at which the
+Enters what was served, sent and recorded; leaves violations of 19, 20, 22, 25, 27, 28, 29, 35 and 41.
+What the daemon can't know it is not blamed for: each figure is the true one of the instant at which the
 exchange last told it.
 """
 
@@ -26,6 +26,7 @@ LOOKED_AGAIN = timedelta(minutes=62)
 DISTANCE_MIN = D("0.15")
 MARGIN_RATIO_MAX = D("0.60")
 RECONCILED_BY = ("positions", "open_orders")
+FUNDING_MAX, FUNDINGS_A_YEAR = D("0.25"), D(3 * 365)
 CLOCK_MAX = timedelta(seconds=5)
 EQUAL = 1e-6
 
@@ -183,6 +184,23 @@ class Safety:
         rank = self.world.rank_told
         if rank >= ADL_RANK_TOP and "ADL" not in told and _held(inputs["snapshot"]):
             self.violate("28", f"a position of ADL rank {rank} is not told of")
+        self._check_funding(inputs["snapshot"], record["thought"], "funding" in told)
+
+    def _check_funding(self, snapshot: dict[str, Any], thought: dict[str, Any], told: bool) -> None:
+        """27: a short that pays more than `FUNDING_MAX` a year is told of, and no other."""
+        after = {one["symbol"]: D(one["contracts"]) for one in snapshot["positions"]}
+        for step in thought["plan"]["steps"]:
+            signed = D(step["contracts"]) * (1 if step["side"] == "buy" else -1)
+            after[step["symbol"]] = after.get(step["symbol"], ZERO) + signed
+        pays = [
+            quote["symbol"]
+            for quote in snapshot["quotes"]
+            if quote["funding_hours"] is not None
+            and after.get(quote["symbol"], ZERO) < 0
+            and D(quote["funding_rate_next"]) * FUNDINGS_A_YEAR < -FUNDING_MAX
+        ]
+        if bool(pays) != told:
+            self.violate("27", f"funding of {pays or 'no short'}, and an alarm: {told}")
 
     def _check_bar(self, metrics: dict[str, Any]) -> None:
         """25: the bar that was judged had closed, and it is the bar as it closed."""

@@ -76,6 +76,11 @@ def no_rank_is_high(patch: Patched) -> None:
     patch.setattr(watch, "ADL_RANK_TOP", 99)
 
 
+def funding_is_free(patch: Patched) -> None:
+    """What a short pays is not told (hummingbot#4191)."""
+    patch.setattr(watch, "funding", lambda *_: ())
+
+
 def whatever_is_listed_trades(patch: Patched) -> None:
     """A contract that was halted is ordered again and again (freqtrade#11414)."""
     patch.setattr(doubts, "of_legs", lambda *_: ())
@@ -104,6 +109,7 @@ Sabotage = tuple[Callable[[Patched], None], str, set[str]]
 SABOTAGE: list[Sabotage] = [
     (no_mode_is_wrong, "leverage_change", {"19"}),
     (no_rank_is_high, "adl_rank_top", {"28"}),
+    (funding_is_free, "funding_spike", {"27"}),
     (whatever_is_listed_trades, "halt", {"29"}),
     (strangers_are_ours, "restored", {"41"}),
     (anybody_may_write, "second_start", {"42"}),

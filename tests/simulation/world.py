@@ -296,6 +296,7 @@ class World:
         rate = D(str(round(self.dice.choice((-1, 1)) * self.dice.uniform(0.002, 0.01), 5)))
         for symbol in PRICES:
             happenings.settle_funding(self.engine, symbol, rate, at=self.engine.now)
+            self.engine.market(symbol).funding_rate = rate
 
     def symbols(self) -> tuple[str, ...]:
         """All contracts."""

@@ -179,6 +179,12 @@ async def test_a_leg_that_is_not_listed_is_named(line: Line, tmp_path: Path) -> 
         await Rig(line, tmp_path, "XYZ/USDT:USDT").look()
 
 
+async def test_the_running_rate_has_its_hours(rig: Rig) -> None:
+    seen = await rig.look()
+
+    assert seen.quote(BTC).funding_hours == 8
+
+
 async def test_only_what_was_looked_at_is_answered(rig: Rig) -> None:
     now = rig.line.clock()
     market = LiveMarket(rig.line.exchange)

@@ -65,7 +65,7 @@ class Quote:
 
     *bid_depth* and *ask_depth* are contracts within `DEPTH_BPS` of the middle, as far down as the book
     was asked for: at least so many; None where it was not. *funding_rate_next* is the running rate of
-    an interval that is not settled yet.
+    an interval that is not settled yet, of *funding_hours* hours.
     """
 
     symbol: str
@@ -77,6 +77,7 @@ class Quote:
     bid_depth: Decimal | None = None
     ask_depth: Decimal | None = None
     funding_rate_next: Decimal | None = None
+    funding_hours: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,11 +16,12 @@ from statistics import median
 from typing import Literal
 
 from hedged.core.headroom import NEAR, Headroom, MarginLimits, account_of, figures, under_floor
-from hedged.core.market import Snapshot
+from hedged.core.market import ZERO, Snapshot, notional
 from hedged.core.wording import money, percent
 
 GuardLevel = Literal["tell", "no increase", "hold"]
 
+YEAR_HOURS = Decimal(365 * 24)
 DOLLARS = frozenset(
     {"USD", "USDT", "USDC", "DAI", "FDUSD", "TUSD", "USDP", "PYUSD", "USDE", "USD1", "RLUSD", "BUSD"}
 )
@@ -33,12 +34,14 @@ ADL_RANK_TOP = 4
 class WatchPolicy:
     """
     What the guards look at: how near an expiry is told (*roll_before*) and bars an increase
-    (*expiry_cutoff*), how far a dollar coin may be from one dollar, and the margin to keep.
+    (*expiry_cutoff*), how far a dollar coin may be from one dollar, from which share of a short's
+    notional a year its funding is told (never, as an older hedged decided), and the margin to keep.
     """
 
     roll_before: timedelta = timedelta(days=7)
     expiry_cutoff: timedelta = timedelta(days=1)
     depeg_max: Decimal = Decimal("0.02")
+    funding_cost_max: Decimal | None = None
     margin: MarginLimits = field(default_factory=MarginLimits)
 
 
@@ -88,6 +91,7 @@ def alarms(
         *unexplained(snapshot, symbols),
         *adl(snapshot, symbols),
         *depeg(snapshot, policy.depeg_max),
+        *funding(snapshot, symbols, trades, policy.funding_cost_max),
     )
 
 
@@ -270,3 +274,37 @@ def depeg(snapshot: Snapshot, gap_max: Decimal) -> Iterator[Alarm]:
                 text=f"{asset} is at {price} {snapshot.numeraire}, {percent(abs(price - 1))} off "
                 f"{limit}",
             )
+
+
+def funding(
+    snapshot: Snapshot,
+    symbols: tuple[str, ...],
+    trades: Mapping[str, Decimal],
+    cost_max: Decimal | None,
+) -> Iterator[Alarm]:
+    """
+    A short that pays much funding, counted as it stands after *trades*, while the running rate lasts:
+    ``cost = -funding_rate_next * 24 * 365 / funding_hours`` a year, as a share of its notional.
+
+    It is only told, with what would cost less: a rule that wants the hedge when funding turns negative
+    knows why. A contract whose rate or interval the venue does not tell is not judged.
+    """
+    if cost_max is None:
+        return
+    for symbol in symbols:
+        quote = next((one for one in snapshot.quotes if one.symbol == symbol), None)
+        if quote is None or quote.funding_rate_next is None or quote.funding_hours is None:
+            continue
+        after = snapshot.held(symbol) + trades.get(symbol, ZERO)
+        cost = -quote.funding_rate_next * YEAR_HOURS / quote.funding_hours
+        if after >= 0 or cost <= cost_max:
+            continue
+        size = abs(notional(snapshot.instrument(symbol), after, quote.mark_price))
+        yield Alarm(
+            guard="funding",
+            level="tell",
+            text=f"{symbol} pays {percent(cost)} a year at the running rate (told from "
+            f"{percent(cost_max)}): {money(size * cost / 365)} a day for {money(size)}; a dated "
+            "contract pays none",
+            symbols=(symbol,),
+        )

@@ -36,6 +36,10 @@ class GuardsSection(Section):
     depeg_max: Annotated[Decimal, Field(gt=0, le=Decimal("0.2")), NUMBER] = Field(
         Decimal("0.02"), description="how far dollar coins may be from one dollar"
     )
+    funding_cost_max: Annotated[Decimal, Field(gt=0, le=10), NUMBER] = Field(
+        Decimal("0.25"),
+        description="share of a short's notional a year from which its funding is told",
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -49,6 +53,7 @@ class GuardsSection(Section):
             roll_before=self.roll_before,
             expiry_cutoff=self.expiry_cutoff,
             depeg_max=self.depeg_max,
+            funding_cost_max=self.funding_cost_max,
             margin=MarginLimits(
                 liquidation_distance_min=self.liquidation_distance_min,
                 margin_ratio_max=self.margin_ratio_max,

@@ -20,6 +20,7 @@ from hedged.core.metrics import Series
 from hedged.core.metrics.history import SCHEMAS
 from hedged.errors import VenueUnavailable
 from hedged.venue.dialect import Dialect, Listing
+from hedged.venue.intervals import Intervals
 from hedged.venue.tiers import TierTable
 from hedged.venue.wire import Wire
 
@@ -42,6 +43,7 @@ class Exchange:
         self.wire = wire
         self.skew = timedelta(0)
         self.tiers = TierTable(dialect, clock)
+        self.intervals = Intervals(dialect, wire, clock)
         self._clock = clock
         self._listings: dict[str, Listing] = {}
         self._listed_at: datetime | None = None
@@ -77,14 +79,19 @@ class Exchange:
     async def quotes(
         self, symbols: Iterable[str], deep: frozenset[str] = frozenset()
     ) -> dict[str, Quote]:
-        """Quotes of listed *symbols*, at most `FRESH` old; of those *deep* with the book's depth."""
+        """
+        Quotes of listed *symbols*, at most `FRESH` old; of those *deep* with the book's depth, and the
+        hours of their running rate.
+        """
         wanted = frozenset(symbols)
         listings = [await self.listing(symbol) for symbol in sorted(wanted)]
         async with self._asking:
             now = self._clock()
             known = {s for s in wanted if self._is_fresh(self._quotes.get(s), now)}
             old = [one for one in listings if one.instrument.symbol not in known - (deep - self._deep)]
-            for quote in await self.dialect.quotes(self.wire, tuple(old), deep) if old else ():
+            told = await self.dialect.quotes(self.wire, tuple(old), deep) if old else ()
+            hedges = {one.instrument.symbol: one for one in old if one.instrument.symbol in deep}
+            for quote in await self.intervals.beside(told, hedges):
                 self._quotes[quote.symbol] = (now, quote)
             self._deep = (self._deep - {one.instrument.symbol for one in old}) | (deep & wanted)
         return {symbol: self._quotes[symbol][1] for symbol in wanted}

@@ -94,7 +94,9 @@ class LiveMarket:
         theirs = now - await self.exchange.measure_skew()
         until = _floor(theirs - CLOSED_FOR, MINUTE)
         begins = min(until - RECENT, _floor(since or until, MINUTE))
-        quotes = await self.exchange.quotes(names)
+        asked = await self.exchange.quotes(names)
+        timed = await self.exchange.intervals.beside(asked.values(), await self.exchange.listings())
+        quotes = {quote.symbol: quote for quote in timed}
         found = await answers(self._look(name, quotes[name], begins, until, theirs) for name in names)
         self._seen = dict(zip(names, found, strict=True))
 
