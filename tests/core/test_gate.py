@@ -304,6 +304,28 @@ def test_no_setting_and_no_lift_lets_anything_past_the_ceilings(
         assert row < REJECTS_IN_A_ROW_CEILING
 
 
+@pytest.mark.parametrize("of", ["orders_hour", "orders_today"])
+def test_the_ceiling_itself_may_be_reached_and_not_passed_whatever_was_lifted(of: str) -> None:
+    ceiling = ORDERS_PER_HOUR_CEILING if of == "orders_hour" else ORDERS_PER_DAY_CEILING
+
+    def after(sent: int) -> Review:
+        usage = replace(Usage(orders={}, since_lift=Sent()), **{of: {BTC: sent}})
+        return looked(step(), at=around(usage=usage), **LOOSE)
+
+    assert after(ceiling - 1).cleared
+    assert after(ceiling).reasons == (
+        f"{BTC}: no more than {ceiling} orders {'an hour' if of == 'orders_hour' else 'a day'}, "
+        "whatever is lifted",
+    )
+
+
+def test_of_two_that_grow_only_the_one_that_is_barred_is_left_out() -> None:
+    found = looked(step(), step(ETH), buy(ETH), at=around(barred={ETH: "expiry: soon"}))
+
+    assert found.plan.steps == (step(), buy(ETH))
+    assert found.plan.notes == (f"{ETH}: sell 1 left out, expiry: soon",)
+
+
 def test_reductions_end_at_the_ceiling_of_the_day_too() -> None:
     spent = around(usage=Usage(notional_today=NOTIONAL_PER_DAY_CEILING - 99, orders={}))
 
@@ -533,6 +555,8 @@ def test_only_a_cleared_plan_with_a_granted_consent_has_steps(
 ) -> None:
     reviewed = looked(step(), at=around(holds=holds))
     approved = settle(reviewed, Consent(granted=granted, by="somebody"))
+    part = settle(reviewed, Consent(granted=granted, by="somebody", steps=reviewed.plan.steps))
 
     assert approved.steps == ((step(),) if granted and not holds else ())
-    assert approved.by == "somebody"
+    assert part.steps == approved.steps
+    assert approved.by == part.by == "somebody"
