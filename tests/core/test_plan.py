@@ -163,6 +163,13 @@ def test_a_position_may_be_closed_wholly_however_small_it_is() -> None:
     assert (step.side, step.contracts, step.reduce_only) == ("buy", d("0.001"), True)
 
 
+def test_a_dust_position_is_not_doubled_as_if_it_were_closed() -> None:
+    plan = planned(seen(position("-0.02")), "0.004")
+
+    assert plan.steps == ()
+    assert plan.notes == (f"{BTC}: 2.00 is below the minimum notional of 5.00",)
+
+
 def test_with_nothing_to_hedge_the_held_short_is_closed() -> None:
     market = snapshot(holdings=(holding("USDT", 1000, 1),), positions=(position(-3),))
     (step,) = planned(market, "0.50").steps
@@ -174,8 +181,11 @@ def test_the_limit_price_is_on_the_tick_and_at_most_one_tick_past_the_slippage_a
     sell = planned(seen(tick=d("0.3")), "0.50", bps=70).steps[0]
     buy = planned(seen(position(-9), tick=d("0.3")), "0.50", bps=70).steps[0]
 
+    off = planned(seen(tick=d("0.7")), "0.50", bps=70).steps[0]
+
     assert sell.limit_price == d("99.3")  # 99.30 is on the grid
     assert buy.limit_price == d("100.8")  # 100.70 is not
+    assert off.limit_price == d("98.7")  # 99.30 is not on one of 0.7
 
 
 @pytest.mark.parametrize(
