@@ -78,6 +78,7 @@ TESTED_BY = {
     "venue/paper_account.py": "tests/venue/test_paper.py",
     "venue/protocol.py": "protocols only",
     "wiring/orphans.py": "tests/test_legs.py",
+    "wiring/refusals.py": "tests/cli/test_cli_refusals.py",
     "wiring/words.py": "tests/test_legs.py",
     "wiring/*": "tests/test_wiring.py",
 }

@@ -34,7 +34,7 @@ from hedged.core.watch import Alarm
 from hedged.cycle import deliberate
 
 REPEAT = timedelta(hours=6)
-OF_RECORDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "skipped")
+OF_RECORDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ("skipped", "start"))
 ALARM = Alarm(guard="ADL", level="tell", text="BTC has ADL rank 4 (told from 4)")
 PAUSE = Restriction(scope="main", allows="reductions", reason="holidays", by="a person", at=MONDAY)
 

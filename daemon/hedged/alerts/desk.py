@@ -77,6 +77,22 @@ class Desk:
                 working.cancel()
                 await asyncio.wait({working})
 
+    async def try_now(self, within_s: float) -> None:
+        """
+        Try every channel once with all that waits, however its last tries went, for *within_s* at most.
+
+        For a process that ends now and may not come back by itself; what is not sent stays queued.
+        """
+        self.queue.register([channel.name for channel in self.channels], self.clock())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await asyncio.gather(*(self._try(channel) for channel in self.channels))
+
+    async def _try(self, channel: Channel) -> None:
+        pending = self._young(channel, self.queue.pending(channel.name), self.clock())
+        if pending:
+            await self._send(channel, pending, self.queue.channel(channel.name).tries)
+
     async def deliver(self, channel: Channel) -> float | None:
         """Send what the channel has not got; seconds until the next try, None when all is sent."""
         while True:

@@ -89,6 +89,10 @@ class Teller:
             self._look_at(record_id)
         return len(ids) == RECORDS_AT_ONCE
 
+    def tell(self, told: Told) -> None:
+        """Raise what is due of *told*, which no record and no pass tells. Raises `JournalError`."""
+        self._raise(told)
+
     def _look_at(self, record_id: int) -> None:
         try:
             told = from_record(self.journal.record(record_id))

@@ -33,6 +33,7 @@ from hedged.settings.load import Loaded
 from hedged.settings.show import secrets_of
 from hedged.wiring import Daemon, check_live, put_together, wall_clock
 from hedged.wiring.alerts import alert_desk
+from hedged.wiring.refusals import refusals_told
 
 log = structlog.get_logger()
 
@@ -46,12 +47,13 @@ def run_daemon(
     if accept_positions and not (once and live):
         raise SettingsError("--accept-positions is for one pass by hand: give --once and --live too")
     loaded = settings_of(config)
-    check_live(loaded.settings, asked=live)
     start_logs(loaded)
     records: list[CycleRecord] = []
 
     async def work() -> tuple[Daemon, Service]:
-        daemon = await put_together(loaded.settings, accept_positions=accept_positions)
+        async with refusals_told(loaded.settings):
+            check_live(loaded.settings, asked=live)
+            daemon = await put_together(loaded.settings, accept_positions=accept_positions)
         _tell_meanings(daemon)
         schedule = Schedule(loaded.settings.schedule)
         watchdog, desk = _watchdog(loaded, schedule), alert_desk(daemon)

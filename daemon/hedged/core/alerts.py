@@ -32,6 +32,7 @@ Kind = Literal[
     "beta",  # the hedge explains little of a coin
     "late",  # a review was made long after its instant
     "skipped",  # passes fail in a row
+    "start",  # the daemon does not start
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)

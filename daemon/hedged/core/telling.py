@@ -48,6 +48,30 @@ def skipped(
     return Told(scope=portfolio, at=at, standing=standing)
 
 
+def not_started(mode: Mode, portfolios: tuple[str, ...], reason: str, same: str, at: datetime) -> Told:
+    """
+    A start that was refused, for *reason*; *same* says which refusals are one and the same.
+
+    It is told of the first of *portfolios*, whose next pass finds it over.
+    """
+    first = portfolios[0]
+    alert = Alert(
+        mode=mode,
+        scope=first,
+        kind="start",
+        severity="critical",
+        key=f"{first}/start {same}",
+        what="hedged does not start",
+        text=text_of(
+            reason,
+            f"Nobody looks at {', '.join(portfolios)}, and the hedge stays as it is, until it starts. "
+            "See: hedged check",
+        ),
+        at=at,
+    )
+    return Told(scope=first, at=at, standing=(Standing(alert=alert),))
+
+
 def frozen(mode: Mode, portfolio: str, restrictions: tuple[Restriction, ...], at: datetime) -> Told:
     """What restricts a portfolio that can make no pass to say so itself."""
     standing = tuple(Standing(alert=restricted(mode, portfolio, one, at)) for one in restrictions)

@@ -100,6 +100,24 @@ class Journal(Records):
         return cls(path, opened(path, read_only=False), clock, None)
 
     @classmethod
+    def open_to_tell(cls, path: Path, clock: Callable[[], datetime]) -> Journal:
+        """
+        Open the journal for its queue of alerts alone, with the writer's lock: to whomever it belongs,
+        it is not bound, and no epoch begins. One that is not there is made.
+
+        Raises
+        ------
+        JournalError
+            When another process writes to it (`JournalBusy`), or it can't be written.
+        """
+        lock = lock_writer(path)
+        try:
+            return cls(path, opened(path, read_only=False), clock, lock)
+        except BaseException:
+            lock.close()
+            raise
+
+    @classmethod
     def open_to_read(cls, path: Path, clock: Callable[[], datetime]) -> Journal:
         """Open the journal to read; a writer may be at work meanwhile. Raises `JournalError`."""
         return cls(path, opened(path, read_only=True), clock, None)

@@ -4,12 +4,15 @@ The desk of alerts, as the settings ask for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from hedged.alerts.desk import Desk
 from hedged.alerts.teller import Choice, Teller
 from hedged.core.alerts import KINDS
 from hedged.journal.alerts import AlertQueue
+from hedged.journal.store import Journal
 from hedged.logs import Redactor
 from hedged.settings.model import Settings
 from hedged.settings.show import secrets_of
@@ -31,15 +34,19 @@ def alert_channels(settings: Settings) -> list[Channel]:
 
 def alert_desk(daemon: Daemon) -> Desk | None:
     """The desk beside *daemon*; None over a walk through history, which is nobody's news."""
-    settings = daemon.settings
-    if settings.venue.walks:
+    if daemon.settings.venue.walks:
         return None
-    queue = AlertQueue(daemon.journal)
+    return desk_over(daemon.settings, daemon.journal, daemon.clock)
+
+
+def desk_over(settings: Settings, journal: Journal, clock: Callable[[], datetime]) -> Desk:
+    """A desk over *journal*, with the channels and the choice of *settings*."""
+    queue = AlertQueue(journal)
     choice = Choice(
         kinds=frozenset(KINDS) if settings.alerts.kinds is None else settings.alerts.kinds,
         severity_min=settings.alerts.severity_min,
         repeat_after=settings.alerts.repeat_after,
     )
     redact = Redactor(secrets_of(settings))
-    teller = Teller(daemon.journal, queue, settings.service.mode, choice, redact)
-    return Desk(teller, queue, alert_channels(settings), daemon.clock)
+    teller = Teller(journal, queue, settings.service.mode, choice, redact)
+    return Desk(teller, queue, alert_channels(settings), clock)
