@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from commands import answer
 from exchange.running import Running, running
 from exchange.venue import KEY, SECRET
+from hedged.cli import exits
 from hedged.venue.opening import DIALECTS
 
 CONFIG = Path(__file__).parent.parent.parent / "config"
@@ -17,10 +19,10 @@ DAY_MS, MINUTE_MS = 86_400_000, 60_000
 SYMBOL = "BTCUSDT"
 
 
-@pytest.fixture(params=sorted(DIALECTS))
-def exchange(request: pytest.FixtureRequest) -> Iterator[Running]:
-    """Twelve flat days, the last minutes of them traded; a settled funding; a key that only reads."""
-    with running(request.param, "--rights", "read") as found:
+@contextmanager
+def traded(venue: str, rights: str = "read") -> Iterator[Running]:
+    """Twelve flat days, the last minutes of them traded; a settled funding; a key with *rights*."""
+    with running(venue, "--rights", rights) as found:
         now = found.control("state")["now_ms"]
         today, minute = now // DAY_MS * DAY_MS, now // MINUTE_MS * MINUTE_MS
         opened = [today - i * DAY_MS for i in range(12, 0, -1)]
@@ -32,8 +34,18 @@ def exchange(request: pytest.FixtureRequest) -> Iterator[Running]:
         yield found
 
 
+@pytest.fixture(params=sorted(DIALECTS))
+def exchange(request: pytest.FixtureRequest) -> Iterator[Running]:
+    with traded(request.param) as found:
+        yield found
+
+
 @pytest.fixture
 def config(tmp_path: Path, exchange: Running) -> Path:
+    return written(tmp_path, exchange)
+
+
+def written(tmp_path: Path, exchange: Running) -> Path:
     """Half of 1 bitcoin by hand and 2 ether on the exchange, to be hedged."""
     seen = str(not DIALECTS[exchange.name].wallets_apart).lower()  # by a key that only reads
     file = tmp_path / "paper.toml"
@@ -114,6 +126,28 @@ def test_everything_is_checked_and_the_journal_holds(
     assert SECRET not in text
     assert not any(SECRET.encode() in path.read_bytes() for path in kept if path.is_file())
     assert changed(exchange) == []
+
+
+@pytest.mark.parametrize("venue", sorted(DIALECTS))
+@pytest.mark.parametrize("right", ["spot", "futures"])
+def test_a_key_that_may_trade_holds_and_fails_the_check_in_the_same_words(
+    tmp_path: Path, venue: str, right: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with traded(venue, f"read,{right}") as exchange:
+        config = written(tmp_path, exchange)
+        checked = answer(monkeypatch, "check", "-c", config, "--json")
+        ran = answer(monkeypatch, "run", "--once", "-c", config, "--json")
+
+    said = (
+        "the key of spot may do more than read, and on paper no key that may trade is used; "
+        "make one that only reads"
+    )
+    failed = {one["what"]: one["said"] for one in checked.json if one["result"] == "FAILED"}
+    assert (checked.code, failed) == (exits.VERIFY, {"key of spot": said, "portfolio main": said})
+    (reviewed,) = ran.json
+    assert ran.code == exits.HELD
+    assert reviewed["record"]["thought"]["review"]["reasons"] == [f"HOLD: {said}"]
+    assert reviewed["record"]["outcomes"] == []
 
 
 def test_the_shipped_file_works_on_an_exchange_too(

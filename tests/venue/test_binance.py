@@ -657,6 +657,32 @@ def test_every_way_to_move_money_counts(right: str) -> None:
     assert wallets.rights_of(rights(**{right: True}), {"uid": 1}).may_withdraw is True
 
 
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ({}, True),
+        ({"enableFixReadOnly": True}, True),
+        ({"enableSpotAndMarginTrading": True}, False),
+        ({"enableMargin": True}, False),
+        ({"enableVanillaOptions": True}, False),
+        ({"enableInternalTransfer": True}, False),
+        ({"enableTomorrows": True}, False),
+        ({"enableSpotAndMarginTrading": GONE}, None),
+        ({"enableSpotAndMarginTrading": None}, None),
+        ({"enableMargin": "true"}, None),
+        ({"enableMargin": 1}, None),
+    ],
+    ids=str,
+)
+def test_a_key_only_reads_where_every_other_right_is_told_and_is_none(
+    more: dict[str, Any], found: bool | None
+) -> None:
+    plain = {"enableFutures": False, "enableSpotAndMarginTrading": False, "enableMargin": False}
+    told = wallets.rights_of(rights(**(plain | more)), {"uid": 1})
+
+    assert told.only_reads is found
+
+
 @pytest.mark.parametrize("right", ["enableFutures", "enableWithdrawals", "ipRestrict"])
 @pytest.mark.parametrize("value", [GONE, None, "true", 1])
 def test_a_right_that_is_not_told_is_refused(right: str, value: Any) -> None:

@@ -834,6 +834,7 @@ def test_a_right_of_the_wallet_moves_money_unless_the_key_only_reads(right: str)
 
 def test_a_key_that_only_reads_does_not_trade() -> None:
     assert wallets.rights_of(key(readOnly=1)).may_trade is False
+    assert [wallets.rights_of(key(readOnly=told)).only_reads for told in (1, 0)] == [True, False]
 
 
 @pytest.mark.parametrize("addresses", [["*"], []])

@@ -17,7 +17,9 @@ from exchange.venue import Key, Right, Venue
 from hedged.core.market import Holding
 from hedged.errors import VenueUnavailable
 from hedged.venue.asking import answers
+from hedged.venue.dialect import Rights
 from hedged.venue.holdings import StatedHolding
+from hedged.venue.live import DOUBTED_AGAIN
 from hedged.venue.opening import DIALECTS
 from hedged.venue.protected import Protected
 from lines import Line, later, linked
@@ -107,7 +109,55 @@ async def test_a_key_that_could_take_the_coins_away_is_a_doubt(line: Line, right
     given(line, "read", right)
     held = await protected(line)(line.clock())
 
-    assert held.doubts == ("the key of spot may withdraw or transfer; make one that can't",)
+    assert held.doubts[0] == "the key of spot may withdraw or transfer; make one that can't"
+    assert "may do more than read" in held.doubts[1]
+
+
+@pytest.mark.parametrize("right", ["futures", "spot"])
+async def test_a_key_that_may_trade_is_a_doubt_that_names_account_and_fix(
+    line: Line, right: Right
+) -> None:
+    given(line, "read", right)
+    held = await protected(line)(line.clock())
+
+    assert held.doubts == (
+        "the key of spot may do more than read, and on paper no key that may trade is used; "
+        "make one that only reads",
+    )
+
+
+async def test_on_binance_the_fix_of_a_key_that_sees_futures_tells_of_what_it_sees_no_more(
+    line: Line,
+) -> None:
+    given(line, "read", "futures")
+    held = await protected(line, futures_wallets=True)(line.clock())
+
+    said = "set account.spot.futures_wallets = false" in held.doubts[0]
+    assert said is line.dialect.wallets_apart
+
+
+async def test_rights_that_are_not_told_are_not_taken_for_none(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def untold(*_: object) -> Rights:
+        return Rights(account_uid="1", may_trade=False, may_withdraw=None, address_bound=None)
+
+    monkeypatch.setattr(type(line.dialect), "rights", untold)
+    held = await protected(line)(line.clock())
+
+    (doubt,) = held.doubts
+    assert f"{line.exchange.name} does not tell whether the key of spot only reads" in doubt
+    assert "make one that only reads" in doubt
+
+
+async def test_a_key_that_was_put_right_is_seen_before_the_hour_is_over(line: Line) -> None:
+    given(line, "read", "spot")
+    look = protected(line)
+    before = await look(line.clock())
+    given(line, "read")
+    after = await look(later(line, seconds=DOUBTED_AGAIN.total_seconds()))
+
+    assert (len(before.doubts), after.doubts) == (1, ())
 
 
 async def test_the_key_is_looked_at_every_hour(line: Line) -> None:

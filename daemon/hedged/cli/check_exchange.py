@@ -12,6 +12,7 @@ from datetime import timedelta
 from hedged.cli.findings import Finding, Result
 from hedged.core.exposure import expose
 from hedged.core.market import Snapshot
+from hedged.core.record import Mode
 from hedged.errors import HedgedError
 from hedged.settings.model import Settings
 from hedged.settings.policies import policy_of
@@ -69,7 +70,7 @@ async def _found(written: Settings, lines: Lines) -> AsyncIterator[Finding]:
         with ExitStack() as opened:
             for name, venue, accounts in _venues(settings, lines, opened):
                 for account in accounts:
-                    async for finding in _of_account(account):
+                    async for finding in _of_account(account, settings.service.mode):
                         yield finding
                 policy = policy_of(settings, next(p for p in settings.portfolio if p.name == name))
                 seen = await venue.observe(wall_clock(), after=0)
@@ -116,9 +117,11 @@ async def _of_exchange(exchange: Exchange) -> AsyncIterator[Finding]:
     )
 
 
-async def _of_account(account: Account) -> AsyncIterator[Finding]:
+async def _of_account(account: Account, mode: Mode) -> AsyncIterator[Finding]:
     rights = await account.exchange.dialect.rights(account.wire)
     wrong = [*doubts.of_rights(account, rights), *doubts.of_sight(account, rights)]
+    if mode == "paper":
+        wrong += doubts.of_paper(account, rights)
     what = f"key of {account.name}"
     for doubt in wrong:
         yield Finding(what=what, result="FAILED", said=doubt)

@@ -111,12 +111,17 @@ class Unread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """What the key may do; None where the venue does not tell."""
+    """
+    What the key may do; None where the venue does not tell.
+
+    *may_trade* is of futures; a key that *only_reads* may trade nothing anywhere, and move nothing.
+    """
 
     account_uid: str
     may_trade: bool
     may_withdraw: bool | None
     address_bound: bool | None
+    only_reads: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,29 @@ def of_rights(account: Account, rights: Rights) -> Iterable[str]:
         log.warning("key_without_address_list", account=account.name)
 
 
+def of_paper(account: Account, rights: Rights) -> Iterable[str]:
+    """A key on paper that may do more than read, or of which that is not told."""
+    if rights.only_reads:
+        return
+    name, venue = account.name, account.exchange
+    fix = "make one that only reads"
+    if venue.dialect.wallets_apart and account.futures_wallets:
+        fix += (
+            f", and set account.{name}.futures_wallets = false, for it can't see those; what lies "
+            "there can be stated as a holding"
+        )
+    if rights.only_reads is None:
+        yield (
+            f"{venue.name} does not tell whether the key of {name} only reads, and on paper no key "
+            f"that may trade is used; {fix}"
+        )
+    else:
+        yield (
+            f"the key of {name} may do more than read, and on paper no key that may trade is used; "
+            f"{fix}"
+        )
+
+
 def of_sight(account: Account, rights: Rights) -> Iterable[str]:
     """Coins that the key of an account can't see: they are unknown, and not nothing."""
     if account.exchange.dialect.wallets_apart and account.futures_wallets and not rights.may_trade:

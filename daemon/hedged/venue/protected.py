@@ -10,26 +10,22 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from itertools import chain
 
-import structlog
-
 from hedged.errors import VenueUnavailable
 from hedged.venue import doubts
 from hedged.venue.accounts import Account, balances_on
 from hedged.venue.asking import answers
 from hedged.venue.exchange import Exchange
 from hedged.venue.holdings import StatedHolding, priced, stale, together
-from hedged.venue.live import VOUCHED_AGAIN
+from hedged.venue.live import DOUBTED_AGAIN, VOUCHED_AGAIN
 from hedged.venue.paper import Held
-
-log = structlog.get_logger()
 
 
 class Protected:
     """
     The coins of *sources* beside the *stated* ones, priced at *exchange*.
 
-    A key that may do more than read is told of: paper needs none, and a key that may take the coins
-    away is a doubt.
+    A key that may do more than read is a doubt, and so is one of which that is not told: paper needs
+    none that may trade.
     """
 
     def __init__(
@@ -68,14 +64,14 @@ class Protected:
         )
 
     async def _vouch(self, account: Account, now: datetime) -> tuple[str, ...]:
-        """What the key may do, looked at every hour."""
+        """What the key may do, looked at every hour, and sooner while it is a doubt."""
         known = self._vouched.get(account.name)
-        if known is None or not timedelta(0) <= now - known[0] < VOUCHED_AGAIN:
+        again = DOUBTED_AGAIN if known and known[1] else VOUCHED_AGAIN
+        if known is None or not timedelta(0) <= now - known[0] < again:
             rights = await account.exchange.dialect.rights(account.wire)
             for unseen in doubts.of_sight(account, rights):
                 raise VenueUnavailable(unseen)
-            if rights.may_trade:
-                log.warning("key_may_trade", account=account.name, advice="one that only reads will do")
-            known = (now, tuple(doubts.of_rights(account, rights)))
+            wrong = (*doubts.of_rights(account, rights), *doubts.of_paper(account, rights))
+            known = (now, wrong)
             self._vouched[account.name] = known
         return known[1]

@@ -14,6 +14,9 @@ from hedged.venue.dialect import Balance, Listing, Rights, SymbolMode
 from hedged.venue.reading import at, flag, number, positive, rows_of, table_of, text
 
 MARGIN_MODES: Mapping[str, Literal["cross", "isolated"]] = {"CROSSED": "cross", "ISOLATED": "isolated"}
+READS = frozenset({"enableReading", "enableFixReadOnly"})
+TRADES_OR_MOVES = frozenset({"enableFutures", "enableSpotAndMarginTrading", "enableWithdrawals"})
+"""Rights that Binance tells of every key."""
 
 
 def spot_of(account: Any, known: frozenset[str]) -> tuple[Balance, ...]:
@@ -78,7 +81,24 @@ def rights_of(restrictions: Any, account: Any) -> Rights:
         or table.get("enableInternalTransfer") is True
         or table.get("permitsUniversalTransfer") is True,
         address_bound=flag(table, "ipRestrict", "apiRestrictions"),
+        only_reads=_only_reads(table),
     )
+
+
+def _only_reads(restrictions: Mapping[str, Any]) -> bool | None:
+    """
+    Whether no right but to read is given, one that is new here included; None where one that trades
+    or moves money is not told.
+    """
+    more = {
+        name: told
+        for name, told in restrictions.items()
+        if name.startswith(("enable", "permits")) and name not in READS
+    }
+    if any(told is True for told in more.values()):
+        return False
+    clear = more.keys() >= TRADES_OR_MOVES and all(told is False for told in more.values())
+    return True if clear else None
 
 
 def mode_of(answer: Any, listing: Listing) -> SymbolMode:

@@ -100,6 +100,7 @@ def rights_of(answer: Any) -> Rights:
         may_trade=not reads_only and "Order" in orders,
         may_withdraw=not reads_only and bool(wallet),
         address_bound=bool(addresses) and "*" not in addresses,
+        only_reads=reads_only,
     )
 
 
