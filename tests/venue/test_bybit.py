@@ -151,6 +151,19 @@ def test_a_dated_contract_has_its_delivery_and_a_perpetual_that_is_delisted_has_
     assert (delisted.kind, delisted.instrument.expiry, delisted.active) == ("perpetual", None, False)
 
 
+@pytest.mark.parametrize(
+    ("told", "pays"), [(0, False), ("0", False), (480, True), (GONE, None), ("", None)], ids=str
+)
+def test_a_contract_that_expires_pays_funding_where_its_interval_is_told(
+    told: Any, pays: bool | None
+) -> None:
+    fields = {"contractType": "LinearFutures", "deliveryTime": "1932969600000"}
+    found = translate.listing_of(market(**fields, fundingInterval=told))
+    assert found is not None
+
+    assert (found.pays_funding, found.funds) == (pays, pays is True)
+
+
 @pytest.mark.parametrize("status", ["PreLaunch", "Delivering", "Closed", GONE])
 def test_only_what_trades_is_active(status: Any) -> None:
     found = translate.listing_of(market(status=status))

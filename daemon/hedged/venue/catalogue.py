@@ -63,7 +63,7 @@ class _Asked:
             return listing.kind == "perpetual"
         if self.shape == "index perpetual":
             return listing.kind == "index"
-        return one.expiry is not None and is_quarter(one.expiry)
+        return _is_quarterly(listing)
 
 
 def resolve(
@@ -116,10 +116,14 @@ def refuse_only_leg(bases: Iterable[str]) -> None:
 def sort_of(listing: Listing) -> str:
     """What sort of contract it is, in the words that `resolve` understands: ``inverse perpetual``."""
     one = listing.instrument
-    quarterly = one.expiry is not None and is_quarter(one.expiry)
     name = {"perpetual": "perpetual", "index": "index perpetual", "dated": "dated"}[listing.kind]
     inverse = f"{INVERSE} " if one.inverse else ""
-    return f"{inverse}{'quarter' if quarterly else name}"
+    return f"{inverse}{'quarter' if _is_quarterly(listing) else name}"
+
+
+def _is_quarterly(listing: Listing) -> bool:
+    expiry = listing.instrument.expiry
+    return listing.kind == "dated" and expiry is not None and is_quarter(expiry)
 
 
 def is_quarter(expiry: datetime) -> bool:

@@ -40,7 +40,8 @@ class Listing:
     """
     A contract that the venue lists: *market_id* is its own name for it, *active* whether it trades.
 
-    *contracts_max* bounds one order.
+    *contracts_max* bounds one order. *pays_funding* is what the venue tells of it, None where only its
+    type says so; see `lasting` for the kind.
     """
 
     instrument: Instrument
@@ -48,6 +49,12 @@ class Listing:
     kind: ListingKind
     active: bool
     contracts_max: Decimal | None = None
+    pays_funding: bool | None = None
+
+    @property
+    def funds(self) -> bool:
+        """Whether funding is settled on it: as told, else as its kind has it."""
+        return self.kind != "dated" if self.pays_funding is None else self.pays_funding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

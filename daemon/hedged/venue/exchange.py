@@ -21,6 +21,7 @@ from hedged.core.metrics.history import SCHEMAS
 from hedged.errors import VenueUnavailable
 from hedged.venue.dialect import Dialect, Listing
 from hedged.venue.intervals import Intervals
+from hedged.venue.lasting import classified
 from hedged.venue.tiers import TierTable
 from hedged.venue.wire import Wire
 
@@ -58,7 +59,8 @@ class Exchange:
         now = self._clock()
         async with self._asking:
             if again or self._listed_at is None or now - self._listed_at >= LISTED_AGAIN:
-                self._listings = await self.dialect.listings(self.wire)
+                found = await self.dialect.listings(self.wire)
+                self._listings = {symbol: classified(one, now) for symbol, one in found.items()}
                 self._listed_at = now
         return self._listings
 
@@ -156,7 +158,7 @@ class Exchange:
         nothing, symbol = pl.DataFrame(schema=SCHEMAS["funding_next"]), listing.instrument.symbol
         now = self._clock()
         too_soon = after is not None and now - self.skew - after < RUNNING_EVERY
-        if too_soon or listing.kind == "dated" or now - until > FRESH:
+        if too_soon or not listing.funds or now - until > FRESH:
             return nothing
         quote = (await self.quotes([symbol]))[symbol]
         if quote.funding_rate_next is None or (after is not None and quote.at <= after):

@@ -231,7 +231,7 @@ class LiveMarket:
         for why in accepted.refused:
             log.warning("funding_refused", symbol=symbol, why=why)
         rows = accepted.rows.select("at", "funding_rate", "interval_hours").rows()
-        if not rows and listing.kind != "dated":
+        if not rows and listing.funds:
             raise VenueUnavailable(
                 f"{symbol}: no funding was settled since {begins - STAMPS_BACK:%Y-%m-%d %H:%M}"
             )

@@ -192,7 +192,7 @@ class Binance:
         rows: list[dict[str, Any]] = []
         if series == "bars":
             rows = await self._bars(wire, listing, bar, after, until)
-        elif series == "funding" and listing.kind != "dated":
+        elif series == "funding" and listing.funds:
             rows = await self._funding(wire, listing, after, until)
         elif series == "open_interest":
             rows = await self._open_interest(wire, listing, bar, after, until)

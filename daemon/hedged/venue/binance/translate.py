@@ -122,13 +122,12 @@ def _marked(listing: Listing, premium: Any) -> Quote:
     """
     what = f"premiumIndex of {listing.market_id}"
     row = _row_of(listing, premium, what)
-    runs = listing.kind != "dated"
     return Quote(
         symbol=listing.instrument.symbol,
         at=instant(row, "time", what),
         mark_price=positive(row, "markPrice", what),
         index_price=maybe_positive(row, "indexPrice", what),
-        funding_rate_next=maybe_number(row, "lastFundingRate", what) if runs else None,
+        funding_rate_next=maybe_number(row, "lastFundingRate", what) if listing.funds else None,
     )
 
 

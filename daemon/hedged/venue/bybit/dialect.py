@@ -188,7 +188,7 @@ class Bybit:
         found: list[dict[str, Any]] = []
         if series == "bars":
             found = await self._bars(wire, listing, bar, after, until)
-        elif series == "funding" and listing.kind != "dated":
+        elif series == "funding" and listing.funds:
             found = await self._funding(wire, listing, after, until)
         elif series == "open_interest":
             found = await self._open_interest(wire, listing, bar, after, until)

@@ -120,7 +120,14 @@ def listing_of(market: Mapping[str, Any]) -> Listing | None:
         kind="dated" if kind in EXPIRING else "perpetual",
         active=info.get("status") == "Trading",
         contracts_max=maybe_positive(sizes, "maxOrderQty", what),
+        pays_funding=_pays_funding(info, what) if kind in EXPIRING else None,
     )
+
+
+def _pays_funding(info: Mapping[str, Any], what: str) -> bool | None:
+    """Of a contract that expires: 0 minutes between fundings mean none; None where it is not told."""
+    minutes = maybe_number(info, "fundingInterval", what)
+    return None if minutes is None else minutes > 0
 
 
 def quote_of(listing: Listing, answer: Any) -> Quote:
@@ -134,7 +141,7 @@ def quote_of(listing: Listing, answer: Any) -> Quote:
         index_price=maybe_positive(row, "indexPrice", what),
         bid_price=maybe_positive(row, "bid1Price", what),
         ask_price=maybe_positive(row, "ask1Price", what),
-        funding_rate_next=None if listing.kind == "dated" else maybe_number(row, "fundingRate", what),
+        funding_rate_next=maybe_number(row, "fundingRate", what) if listing.funds else None,
     )
 
 
