@@ -388,6 +388,20 @@ async def test_the_price_moved_between_approval_and_execution(
     assert sent or (record.proposal is not None and "limit price" in record.proposal.moved)
 
 
+async def test_a_daemon_that_leaves_uses_no_consent_up(rig: Start) -> None:
+    one = rig()
+    await one.review()
+    one.approve(1)
+    going = await cycle.run(guard_tick(one.clock()), one.shell, lambda: True)
+
+    assert one.sent == []
+    assert "the consent is kept for its next start" in going.waits
+    assert one.standing().used_by is None
+    one.restart()
+    await one.guard()
+    assert len(one.sent) == 1
+
+
 async def test_a_review_with_another_target_replaces_what_waits(rig: Start) -> None:
     one = rig(rules=(rule("up", "close > 150", raise_to="0.5"),))
     await one.review()

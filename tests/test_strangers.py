@@ -137,6 +137,15 @@ async def test_two_daemons_that_each_run_once_an_hour_are_noticed_at_the_second_
     assert [by for by, _ in rig.standing()] == [BREAKER]
 
 
+async def test_a_writer_that_was_lost_long_ago_makes_no_second_daemon_of_one_lost_now(rig: Rig) -> None:
+    await rig.pass_at(0, **stray_fill(-1800, "hdgone"))
+    later = timedelta(days=30).total_seconds()
+    rig.start(later)
+    await rig.pass_at(later, **stray_fill(later - 60, "hdgtwo"))
+
+    assert [by for by, _ in rig.standing()] == [LOST]
+
+
 async def test_where_no_order_is_ever_under_way_nothing_is_waited_for(rig: Rig) -> None:
     rig.venue.absence_is_proof = True
     await rig.pass_at(0, **stray_fill(-60))

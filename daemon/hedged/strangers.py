@@ -9,7 +9,7 @@ this account. The first is waited for, for an order of it may be under way still
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 LOST = "a lost writer"
 """Who restricts until nothing of a writer whose rows were lost can land any more."""
+REMEMBERED = timedelta(days=8)
+"""A second daemon that makes its pass once a week is noticed; a loss of last month is another one."""
 
 
 class Strangers:
@@ -31,8 +33,8 @@ class Strangers:
     Tells the orders of a lost writer from those of a second daemon.
 
     A lost writer signed nothing after this process first looked at the account, nor after the journal
-    first knew that one was lost: what it signed shows within 335 s, see `core.resolution`. What shows
-    later, and was not known before, was signed by a daemon that runs.
+    first knew, within `REMEMBERED`, that one was lost: what it signed shows within 335 s, see
+    `core.resolution`. What shows later, and was not known before, was signed by a daemon that runs.
     """
 
     def __init__(self) -> None:
@@ -46,7 +48,8 @@ class Strangers:
         if not strays or journal.epoch is None:  # without a writer nothing is sent
             return {}
         before = journal.restricted_by(LOST, name)
-        alone_from = may_land_until(min([began, *(one.at for one in before)]))
+        recent = [one.at for one in before if began - one.at <= REMEMBERED]
+        alone_from = may_land_until(min([began, *recent]))
         known = {id_ for id_ in strays if any(id_ in one.reason for one in before)}
         return {
             id_: f"{shown}, and it was sent by a hedged that is not this one: two daemons work on this "
