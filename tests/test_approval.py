@@ -18,8 +18,9 @@ from approving import Killed, Rig, Template
 from builders import BTC, d, guard_tick, policy, rule
 from hedged import approval, cycle
 from hedged.core.encoding import digest, encode
+from hedged.core.foregone import LATE, Tally, marks_of, not_traded
 from hedged.core.market import OpenOrder
-from hedged.core.record import Mode
+from hedged.core.record import CycleRecord, Mode, remember
 from hedged.core.target import RatioPolicy
 from hedged.errors import ConsentRefused, JournalError
 from hedged.journal.approvals import Approvals
@@ -497,3 +498,67 @@ async def test_the_tolerance_and_the_life_are_those_of_the_settings(rig: Start) 
     assert record.proposal is not None
     assert record.proposal.expires_at - record.proposal.made_at == timedelta(hours=2)
     assert one.sent == [3]
+
+
+def foregone(one: Rig, last: CycleRecord) -> dict[str, Tally]:
+    marks = marks_of(last.inputs.snapshot)
+    found = not_traded(last.memory.foregone, one.standing(), marks, last.inputs.now)
+    return found.reasons if found else {}
+
+
+async def test_what_nobody_traded_is_what_the_account_that_did_has_earned(rig: Start) -> None:
+    silent, prompt = rig("silent"), rig("prompt")
+    await silent.review()
+    await prompt.review()
+    prompt.approve(1)
+    await prompt.guard(seconds=1)
+    for one in (silent, prompt):
+        one.venue.mark = d(90)
+    await prompt.guard(seconds=1)  # it finds the position at 90, as the other finds none
+    for one in (silent, prompt):
+        one.venue.mark = d(80)
+    missed, traded = await silent.guard(), await prompt.guard()
+
+    moved = traded.thought.attribution.hedge_pnl
+    assert moved == 20
+    assert foregone(silent, missed) == {"waiting": Tally(proposals=1, earned=2 * moved)}
+    assert foregone(prompt, traded) == {}
+
+
+async def test_an_order_that_came_late_is_counted_to_its_own_mark_once(rig: Start) -> None:
+    one = rig(consent=replace(policy().consent, reprice_tolerance=d("0.5")))
+    await one.review()
+    one.approve(1)
+    one.venue.mark, one.venue.quantity = d(90), d(10)
+    sent = await one.guard()
+    (outcome,) = sent.outcomes
+    one.venue.mark = d(50)
+    last = await one.guard()
+
+    assert sent.memory.foregone is not None
+    assert sent.memory.foregone.counting is None
+    assert foregone(one, last)[LATE] == Tally(proposals=1, earned=10 * outcome.filled)
+
+
+async def test_what_is_due_no_more_counts_no_further(rig: Start) -> None:
+    one = rig()
+    await one.review()
+    one.reject(1)
+    one.venue.mark = d(90)
+    await one.guard()
+    one.venue.held = d("-2")  # as by a hand that nobody told of
+    await one.guard()
+    one.venue.mark = d(50)
+    last = await one.guard()
+
+    assert foregone(one, last)["rejected by alice"] == Tally(proposals=1, earned=d(20))
+
+
+async def test_a_journal_from_before_counts_as_it_did(rig: Start) -> None:
+    """Its records are decided again from inputs that do not say that anything is counted."""
+    one = rig()
+    record = await one.review()
+    before = replace(record.inputs, standing=replace(one.standing(), counts=False))
+
+    assert record.memory.foregone is not None
+    assert remember(before, record.thought, (), record.proposal).foregone is None

@@ -269,3 +269,37 @@ def test_the_parts_of_an_address_that_tell_something_are_hidden(url: str, hidden
 
     assert set(hidden) <= set(found)
     assert {"localhost", "example.com", "webhooks", "alerts", "10.0.0.1"}.isdisjoint(found)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_lines_that_fit_and_no_word_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    out = Terminal()
+    logs.configure("info", "auto", (), out)
+    because = "no rule fired; planned, not sent: the target is 20%, and it is not fully executed yet"
+    structlog.get_logger().info("cycle_recorded", because=because, head="0" * 64)
+    lines = logs.COLOUR.sub("", out.getvalue()).splitlines()
+
+    assert lines[0].endswith("[info] cycle_recorded because='no rule")
+    assert all(line.startswith("    ") for line in lines[1:])
+    assert all(len(line) <= 60 for line in lines[:-1])
+    assert lines[-1] == f"    head={'0' * 64}"
+    assert because in " ".join(line.strip() for line in lines)
+
+
+def test_a_secret_is_hidden_before_its_line_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    out, secret = Terminal(), "a pass phrase of many words"
+    logs.configure("info", "console", (secret,), out)
+    structlog.get_logger().info("said", what=secret)
+
+    assert logs.HIDDEN in out.getvalue()
+    assert "phrase" not in out.getvalue()
+
+
+def test_a_traceback_keeps_its_lines() -> None:
+    assert logs.folded("one two\nthree    four", 5) == "one\n    two\nthree    four"

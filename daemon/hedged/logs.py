@@ -11,6 +11,7 @@ import base64
 import json
 import logging
 import re
+import shutil
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -23,6 +24,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 HIDDEN = "[hidden]"
 SECRET_LENGTH_MIN = 6
 TOKEN_LENGTH_MIN = 8
+_INDENT = "    "
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Redactor:
@@ -109,18 +112,23 @@ def configure(level: str, style: str, secrets: Iterable[str], stream: TextIO | N
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if plain:
+        shared.append(structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=True))
         render: Processor = structlog.dev.ConsoleRenderer(
-            colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback
+            colors=out.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,
+            pad_event_to=0,
+            pad_level=False,
         )
     else:
+        shared.append(structlog.processors.TimeStamper(fmt="iso", utc=True))
         shared.append(structlog.processors.format_exc_info)
         render = structlog.processors.JSONRenderer(default=str)
 
     def render_redacted(logger: WrappedLogger, name: str, event: EventDict) -> str:
-        return redacted(str(render(logger, name, event)))
+        line = redacted(str(render(logger, name, event)))
+        return folded(line, shutil.get_terminal_size().columns) if plain and out.isatty() else line
 
     structlog.configure(
         processors=[*shared, render_redacted],
@@ -132,6 +140,23 @@ def configure(level: str, style: str, secrets: Iterable[str], stream: TextIO | N
     sys.excepthook = lambda kind, error, trace: structlog.get_logger().critical(
         "unexpected", exc_info=(kind, error, trace)
     )
+
+
+def folded(text: str, width: int) -> str:
+    """
+    The first line of *text* in lines of at most *width* characters, broken at blanks, the later ones
+    indented; a longer word and a traceback stay whole. Only after it was redacted: a secret with a
+    line break in it would not be found.
+    """
+    first, newline, rest = text.partition("\n")
+    lines: list[str] = []
+    for word in first.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and len(COLOUR.sub("", longer)) > width:
+            lines.append(_INDENT + word)
+        else:
+            lines[-1:] = [longer]
+    return "\n".join(lines) + newline + rest
 
 
 class _Sink:

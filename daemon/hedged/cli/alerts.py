@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
+
 from hedged.cli import exits
 from hedged.cli.findings import Finding
 from hedged.cli.run import start_logs
-from hedged.cli.show import console, print_json, settings_of, table
+from hedged.cli.show import console, indented, print_json, settings_of, table
 from hedged.core.alerts import Alert
 from hedged.errors import SettingsError
 from hedged.journal.alerts import AlertQueue, Listed
@@ -92,9 +94,9 @@ def list_alerts(config: list[Path], limit: int, *, json: bool) -> None:
         alert, states = shown.alert, shown.states
         console().print(f"[bold]{alert.at:%Y-%m-%d %H:%M} {alert.severity}[/]", highlight=False)
         for line in (alert.title, *alert.text.splitlines()):
-            console().print(f"  {line}", markup=False, highlight=False)
+            indented(console(), escape(line), 2)
         told = ", ".join(f"{label}: {state}" for label, state in states.items())
-        console().print(f"  {told or NO_CHANNEL}", style="dim", markup=False, highlight=False)
+        indented(console(), f"[dim]{escape(told or NO_CHANNEL)}[/]", 2)
     console().print(f"{len(found)} alerts shown, {len(standing)} conditions stand")
 
 

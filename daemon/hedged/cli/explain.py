@@ -10,10 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from hedged.cli.guards import guards
+from hedged.cli.guards import guards, liquidation_line
 from hedged.cli.show import VERDICT, console, figure, given, indented, print_json, settings_of, table
 from hedged.core.beta import BETA_MAX, BETA_MIN, BetaEstimate, Betas
 from hedged.core.guard import Naked
+from hedged.core.liquidation import liquidations
 from hedged.core.policy import Policy
 from hedged.core.record import CycleRecord
 from hedged.core.target import Judgement
@@ -52,7 +53,9 @@ def explain_record(
         record = journal.record(chosen)
         policy = journal.policy(record.policy_digest)
     if json:
-        print_json({"id": chosen, "because": record.because, "record": record, "policy": policy})
+        found = {"id": chosen, "because": record.because, "record": record, "policy": policy}
+        seen = record.inputs.snapshot
+        print_json({**found, "liquidations": liquidations(seen, record.thought.headrooms)})
     else:
         print_record(record, policy, chosen)
         again = f"hedged journal replay {chosen}{escape(given(config))}"
@@ -196,6 +199,8 @@ def _orders(out: Console, record: CycleRecord) -> None:
     if record.thought.naked is not None:
         _naked(out, record.thought.naked)
     guards(out, record.thought.headrooms, record.thought.alarms)
+    for one in liquidations(record.inputs.snapshot, record.thought.headrooms):
+        out.print(f"[dim]{escape(liquidation_line(one))}[/]")
     for note in review.plan.notes:
         out.print(f"[dim]left out: {escape(note)}[/]")
     for reason in review.reasons:

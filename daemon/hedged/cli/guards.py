@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from hedged.core.headroom import Headroom
+from hedged.core.liquidation import Liquidation
 from hedged.core.watch import Alarm
-from hedged.core.wording import money, percent
+from hedged.core.wording import contracts, money, percent
 
 _COLOURS = {"tell": "yellow", "no increase": "bold yellow", "hold": "bold red"}
 
@@ -45,3 +46,17 @@ def _pair(distance: Decimal | None, ratio: Decimal | None) -> str:
         else (f"a rise of {percent(distance)} liquidates")
     )
     return f"{far}, maintenance {'-' if ratio is None else percent(ratio)} of it"
+
+
+def liquidation_line(one: Liquidation) -> str:
+    """The liquidation price of one position, whose figure it is, and how far its mark is from it."""
+    short = "short" if one.contracts < 0 else "long"
+    head = f"Liquidation of {one.symbol}, {short} {contracts(abs(one.contracts))}"
+    if one.liquidation_price is None:
+        known = "not" if one.because.startswith("no rise") else "unknown"
+        return f"{head}: {known}, {one.because}"
+    if one.distance is None:
+        return f"{head}: at {one.liquidation_price:,} by the venue, distance unknown: {one.because}"
+    away = "above" if one.contracts < 0 else "below"
+    whose = "by the venue" if one.told_by == "venue" else "counted here, all shorts rising together"
+    return f"{head}: at {one.liquidation_price:,}, {percent(one.distance)} {away} the mark, {whose}"

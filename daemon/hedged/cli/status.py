@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -14,12 +15,14 @@ from rich.markup import escape
 from hedged.cli.approvals import Waiting, waiting
 from hedged.cli.guards import alarm_line, headroom_line
 from hedged.cli.show import console, given, print_json, settings_of, table
+from hedged.core.foregone import NotTraded, marks_of, not_traded
 from hedged.core.gate import ARMING, Restriction
 from hedged.core.guard import Naked
 from hedged.core.headroom import Headroom
-from hedged.core.record import Outcome
+from hedged.core.record import CycleRecord, Outcome
 from hedged.core.watch import Alarm
 from hedged.core.wording import contracts, money, percent
+from hedged.journal.approvals import Approvals
 from hedged.journal.store import Journal
 from hedged.service.ticks import Schedule
 from hedged.settings.model import Settings
@@ -49,6 +52,7 @@ class PortfolioStatus:
     alarms: tuple[Alarm, ...]
     waits: Waiting | None = None
     armed_since: datetime | None = None
+    not_traded: NotTraded | None = None
 
 
 def show_status(config: list[Path], *, json: bool) -> None:
@@ -94,7 +98,16 @@ def _status(settings: Settings, journal: Journal, portfolio: str) -> PortfolioSt
         armed_since=_armed_since(journal, last.inputs.now) if last else None,
         headrooms=last.thought.headrooms if last else (),
         alarms=last.thought.alarms if last else (),
+        not_traded=_not_traded(journal, last, now) if last else None,
     )
+
+
+def _not_traded(journal: Journal, last: CycleRecord, now: datetime) -> NotTraded | None:
+    """What trading every proposal at once would have earned, at the marks of the last pass."""
+    if last.mode != "alert":
+        return None
+    standing, marks = Approvals(journal).standing(last.portfolio), marks_of(last.inputs.snapshot)
+    return not_traded(last.memory.foregone, standing, marks, now)
 
 
 def _armed_since(journal: Journal, observed_at: datetime) -> datetime | None:
@@ -154,7 +167,17 @@ def _print(status: PortfolioStatus, files: str) -> None:
             made.add_row("", f"armed since, {when(status.armed_since)}; the next pass heeds it")
         elif restriction.until is None:
             made.add_row("", f"[dim]{restriction.lift}{escape(files)} lifts it[/]")
-    if status.waits is not None:
-        shown = f"{status.waits.proposal.number}: {status.waits.proposal}; {status.waits.state}"
-        made.add_row("[yellow]proposal[/]", escape(shown))
+    for label, text in _asked(status):
+        made.add_row(label, escape(text))
     console().print(made)
+
+
+def _asked(status: PortfolioStatus) -> Iterator[tuple[str, str]]:
+    """What waits for a person, and what came of what was not traded."""
+    if status.waits is not None:
+        yield (
+            "[yellow]proposal[/]",
+            f"{status.waits.proposal.number}: {status.waits.proposal}; {status.waits.state}",
+        )
+    if status.not_traded is not None:
+        yield "not traded", str(status.not_traded)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hedged.core.consent import Proposal
+from hedged.core.foregone import ended
 from hedged.core.record import CycleRecord
 from hedged.core.wording import money, percent
 
@@ -24,7 +25,7 @@ def asked(record: CycleRecord) -> Iterator[tuple[str, str, str]]:
         yield f"altered {standing.next_number}", f"ALTERED: {standing.altered}", text
     waits = record.proposal or _undecided(record)
     if waits is not None:
-        yield str(waits.number), f"proposal {waits.number} waits: {waits}", _text(waits)
+        yield str(waits.number), f"proposal {waits.number} waits: {waits}", _text(waits, record)
 
 
 def _undecided(record: CycleRecord) -> Proposal | None:
@@ -36,9 +37,11 @@ def _undecided(record: CycleRecord) -> Proposal | None:
     return None if answered else standing.proposal
 
 
-def _text(proposal: Proposal) -> str:
+def _text(proposal: Proposal, record: CycleRecord) -> str:
     lines = [f"{step}, {money(step.notional)}, limit {step.limit_price:,}" for step in proposal.steps]
     lines += [f"For a hedge of {percent(proposal.target_ratio)}: {proposal.because}", proposal.moved]
+    before = ended(record.memory.foregone)  # the same as long as this one waits
+    lines += [f"Not traded before: {before}"] if before is not None else []
     lines += [
         f"Until {proposal.expires_at:%Y-%m-%d %H:%M} UTC; silence sends nothing.",
         f"hedged approve {proposal.number}",

@@ -99,7 +99,8 @@ class Standing:
     What the journal holds of consent when a pass begins.
 
     *proposal* is the last one of the portfolio; *used_by* is the tick that has used it up; *altered*
-    says why its row can't be trusted; *reviewed_at* is when the last review was made.
+    says why its row can't be trusted; *reviewed_at* is when the last review was made. *counts* says
+    that what is not traded is counted; an older hedged did not.
     """
 
     next_number: int = 1
@@ -108,6 +109,7 @@ class Standing:
     used_by: str | None = None
     altered: str = ""
     reviewed_at: datetime | None = None
+    counts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

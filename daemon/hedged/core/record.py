@@ -18,6 +18,7 @@ from hedged.core.beta import Betas
 from hedged.core.consent import Answer, Decision, Proposal, Standing
 from hedged.core.encoding import digest, encode
 from hedged.core.exposure import Exposure
+from hedged.core.foregone import Foregone, Passed, Trade, counted
 from hedged.core.gate import Restriction, Review, Usage
 from hedged.core.guard import Drift, Naked, other_hand, touched
 from hedged.core.headroom import Headroom
@@ -58,7 +59,8 @@ class Memory:
     that is when the order that rests fills wholly; *totals* sums the account identity since the
     beginning; *naked* is the spell that stands, in which contracts of the hedge are lost and not yet
     replaced; *unwinding* is what was held when a person began to unwind; *touched_at* is when a trade
-    of another hand was first seen, None once that is a minute ago.
+    of another hand was first seen, None once that is a minute ago; *foregone* counts in alert mode what
+    was proposed and not traded.
     """
 
     ratio: RatioMemory | None = None
@@ -75,6 +77,7 @@ class Memory:
     unwinding: dict[str, Decimal] | None = None
     touched_at: datetime | None = None
     offered_ratio: Decimal | None = None
+    foregone: Foregone | None = None
 
     @property
     def marks(self) -> dict[str, Decimal]:
@@ -276,7 +279,7 @@ def record_of(
         thought=thought,
         approved_by=approved_by,
         outcomes=outcomes,
-        memory=remember(inputs, thought, outcomes),
+        memory=remember(inputs, thought, outcomes, answer.proposal),
         proposal=answer.proposal,
         decision=answer.decision,
         waits=answer.because,
@@ -284,8 +287,16 @@ def record_of(
     )
 
 
-def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) -> Memory:
-    """The memory after a pass. A target counts as executed when nothing of its plan is missing."""
+def remember(
+    inputs: Inputs,
+    thought: Thought,
+    outcomes: tuple[Outcome, ...],
+    made: Proposal | None = None,
+) -> Memory:
+    """
+    The memory after a pass, which *made* a proposal or none. A target counts as executed when nothing
+    of its plan is missing.
+    """
     before = inputs.memory
     prices, doubted = believed(inputs.snapshot, before.prices, before.prices_doubted)
     executed, offered = executed_before(inputs), None
@@ -313,6 +324,7 @@ def remember(inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...]) ->
         unwinding=thought.unwinding,
         touched_at=touched(inputs.snapshot, _legs(thought), before.touched_at),
         offered_ratio=offered,
+        foregone=_foregone(inputs, thought, outcomes, made),
     )
 
 
@@ -327,6 +339,49 @@ def executed_before(inputs: Inputs) -> Decimal | None:
     if memory.executed_ratio is None and not waits:
         return memory.offered_ratio
     return memory.executed_ratio
+
+
+def _foregone(
+    inputs: Inputs, thought: Thought, outcomes: tuple[Outcome, ...], made: Proposal | None
+) -> Foregone | None:
+    """What is counted as not traded after a pass; as it was where nothing is proposed to a person."""
+    before, seen = inputs.memory.foregone, inputs.snapshot
+    if inputs.standing is None or not inputs.standing.counts:
+        return before
+    marks = {quote.symbol: quote.mark_price for quote in seen.quotes}
+    fills = (
+        Trade(
+            symbol=fill.symbol,
+            side=fill.side,
+            contracts=fill.contracts,
+            mark_price=fill.fill_price if fill.mark_price is None else fill.mark_price,
+            client_order_id=fill.client_order_id,
+        )
+        for fill in seen.fills
+        if fill.cause == "order"
+    )
+    ends = (
+        Trade(
+            symbol=end.symbol,
+            side=end.side,
+            contracts=end.filled,
+            mark_price=marks.get(end.symbol),
+            client_order_id=end.client_order_id,
+        )
+        for end in outcomes
+        if end.status not in ("resting", "unknown")  # the fills of those are told later
+    )
+    nothing_due = thought.review.cleared and thought.wanted is not None and not thought.plan.steps
+    passed = Passed(
+        now=inputs.now,
+        snapshot=seen,
+        standing=inputs.standing,
+        made=made,
+        fills=tuple(fills),
+        sent=tuple(ends),
+        due=not nothing_due,
+    )
+    return counted(before, passed)
 
 
 def _legs(thought: Thought) -> list[str]:

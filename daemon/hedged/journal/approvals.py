@@ -36,7 +36,7 @@ class Approvals:
             asked = {"portfolio": portfolio, "kind": "review"}
             review = connection.execute(statements.LAST_OF_KIND, asked).first()
         if row is None:
-            return Standing(next_number=number)
+            return Standing(next_number=number, counts=True)
         proposal = self._trusted(row)
         return Standing(
             next_number=number,
@@ -45,6 +45,7 @@ class Approvals:
             used_by=row.used_by,
             altered="" if proposal else f"the row of proposal {row.number} was altered",
             reviewed_at=datetime.fromisoformat(review.at) if review else None,
+            counts=True,
         )
 
     def undone(self, portfolio: str) -> Decision | None:
