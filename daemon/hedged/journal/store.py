@@ -7,6 +7,7 @@ Enters values of the core; leaves them again. Nothing is sent before its intent 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Self
@@ -110,12 +111,11 @@ class Journal(Records):
         JournalError
             When another process writes to it (`JournalBusy`), or it can't be written.
         """
-        lock = lock_writer(path)
-        try:
-            return cls(path, opened(path, read_only=False), clock, lock)
-        except BaseException:
-            lock.close()
-            raise
+        with ExitStack() as held:
+            lock = held.enter_context(lock_writer(path))
+            journal = cls(path, opened(path, read_only=False), clock, lock)
+            held.pop_all()  # from here on `close` lets go of it
+        return journal
 
     @classmethod
     def open_to_read(cls, path: Path, clock: Callable[[], datetime]) -> Journal:
