@@ -94,6 +94,28 @@ async def test_silence_executes_nothing_for_a_week(rig: Start) -> None:
     assert "expired" in next(r.proposal.moved for r in records if r.proposal)
 
 
+async def test_asked_to_leave_just_after_an_approval_was_used_up_what_is_left_out_is_told(
+    rig: Start,
+) -> None:
+    """It is used up, and nothing was sent under it; a person is asked anew."""
+    one = rig()
+    await one.review()
+    one.approve(1)
+    one.clock.step(minutes=5)
+    asked = iter((False, True))
+    left = await cycle.run(guard_tick(one.clock()), one.shell, lambda: next(asked))
+    (told,) = left.left_out
+
+    assert (left.outcomes, one.sent) == ((), [])
+    assert told.endswith("left out, hedged was asked to leave")
+    assert told in left.because
+    one.restart()
+    again = await one.guard()
+    assert one.sent == []
+    assert again.proposal is not None
+    assert "1 was used by" in again.proposal.moved
+
+
 async def test_approved_twice(rig: Start) -> None:
     one = rig()
     await one.review()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from builders import (
     fill,
     guard_tick,
     holding,
+    metric_row,
     policy,
     position,
     quote,
@@ -35,13 +36,13 @@ from fakes import FakeClock, FakeVenue
 from hedged import cycle
 from hedged.core.encoding import encode
 from hedged.core.gate import Limits
-from hedged.core.market import Fill, OpenOrder, Position, Snapshot
+from hedged.core.market import Fill, Holding, OpenOrder, Position, Snapshot
 from hedged.core.policy import Policy
 from hedged.core.record import CycleRecord, Mode
 from hedged.core.sizing import HedgeLeg
 from hedged.core.target import RatioPolicy
 from hedged.errors import BadData, VenueUnavailable
-from hedged.history.keeper import Keeper
+from hedged.history.keeper import Keeper, Measured
 from hedged.history.store import HistoryStore
 from hedged.journal.chain import verify
 from hedged.journal.store import Journal
@@ -102,6 +103,45 @@ def rig(tmp_path: Path) -> Any:
     yield start
     for one in made:
         one.journal.close()
+
+
+class Weighing:
+    """Keeps the holdings that each review was measured for; the first time it takes 6 seconds."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.weighed: list[tuple[Holding, ...]] = []
+
+    async def keep_running(self, policy: Policy, now: datetime) -> None:
+        pass
+
+    async def measured(self, policy: Policy, at: datetime, holdings: tuple[Holding, ...]) -> Measured:
+        self.weighed.append(holdings)
+        self.clock.step(seconds=6 if len(self.weighed) == 1 else 0)
+        return Measured(row=metric_row(at, close=float(len(self.weighed))), betas=None)
+
+
+async def test_what_took_too_long_is_observed_again_and_measured_for_what_is_then_held(
+    rig: Any,
+) -> None:
+    """A replay measures for the holdings of the record: for others, its betas would not come out."""
+    later = timedelta(seconds=6) / timedelta(hours=1)
+    one = rig(seen_at(), seen_at(later, holdings=(holding(quantity=20, mark=101),)))
+    keeper = Weighing(one.clock)
+    one.shell = replace(one.shell, keeper=keeper)
+    record = await one.review()
+
+    assert one.venue.observed == len(keeper.weighed) == 2
+    assert record.inputs.snapshot.at == NOW + timedelta(seconds=6)
+    assert keeper.weighed[-1] == record.inputs.snapshot.holdings
+    assert record.inputs.metrics.values["close"] == 2  # what was measured the second time
+
+
+async def test_what_took_five_seconds_is_not_observed_again(rig: Any) -> None:
+    one = rig(seen_at(-5 / 3600), seen_at())
+    await one.guard(hours=0)
+
+    assert one.venue.observed == 1
 
 
 # The order of the story.

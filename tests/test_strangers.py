@@ -153,6 +153,16 @@ async def test_where_no_order_is_ever_under_way_nothing_is_waited_for(rig: Rig) 
     assert rig.standing() == []
 
 
+async def test_who_only_looks_accuses_nobody_and_restricts_nothing(rig: Rig) -> None:
+    """`plan` has no epoch: it sends nothing, and does not know when the daemon began."""
+    await rig.pass_at(0)
+    told = Strangers()
+    with Journal.open_to_read(rig.journal.path, rig.clock) as journal:
+        shown = replace(snapshot(at=BEGAN + timedelta(seconds=900)), **stray_fill(800))
+        assert told.second(snapshot(at=BEGAN), (), journal, "main") == {}
+        assert told.second(shown, ("hdgother",), journal, "main") == {}
+
+
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(looked_s=st.integers(0, 900), at_s=st.integers(-2_000, 2_000))
 def test_the_line_is_335_seconds_after_the_first_look(looked_s: int, at_s: int) -> None:

@@ -96,12 +96,9 @@ async def observe(tick: Tick, shell: Shell, unresolved: tuple[str, ...]) -> Inpu
     """Everything a pass decides on; only a review needs bars, and measures them."""
     policy, memory = shell.policy, shell.journal.memory(shell.policy.portfolio)
     await shell.keeper.keep_running(policy, shell.clock())  # first: it must not age the snapshot
-    snapshot = await shell.venue.observe(shell.clock(), after=memory.cursor)
-    measured: Measured | None = None
-    if tick.kind == "review":
-        measured = await shell.keeper.measured(policy, tick.scheduled_at, snapshot.holdings)
+    snapshot, measured = await _looked(tick, shell, memory.cursor)
     if shell.clock() - snapshot.at > OLD:  # once: a venue that stays slow is for the gate to refuse
-        snapshot = await shell.venue.observe(shell.clock(), after=memory.cursor)
+        snapshot, measured = await _looked(tick, shell, memory.cursor)
     now = shell.clock()
     strays = tuple(shell.journal.strangers(_ours(snapshot, policy)))
     return Inputs(
@@ -123,6 +120,14 @@ async def observe(tick: Tick, shell: Shell, unresolved: tuple[str, ...]) -> Inpu
         post_only_tried=shell.journal.post_only_tried(policy.portfolio, tick),
         standing=Approvals(shell.journal).standing(policy.portfolio) if shell.mode == "alert" else None,
     )
+
+
+async def _looked(tick: Tick, shell: Shell, after: int) -> tuple[Snapshot, Measured | None]:
+    """A snapshot, and what is measured for its very holdings: betas weigh them at their prices."""
+    snapshot = await shell.venue.observe(shell.clock(), after=after)
+    if tick.kind != "review":
+        return snapshot, None
+    return snapshot, await shell.keeper.measured(shell.policy, tick.scheduled_at, snapshot.holdings)
 
 
 def _ours(snapshot: Snapshot, policy: Policy) -> list[str]:

@@ -17,6 +17,7 @@ from fakes import FakeClock
 from hedged.cli import exits
 from hedged.core.record import record_of
 from hedged.cycle import deliberate
+from hedged.errors import JournalError
 from hedged.journal.store import Journal
 from hedged.venue.book import Book
 from hedged.venue.ledger import Ledger
@@ -141,6 +142,33 @@ def test_the_position_must_be_what_was_said(state: State, settle: Settle) -> Non
     assert list(again.doubts([listed], [position(-3)], MONDAY)) == []
     assert "-3 by all fills" in next(iter(again.doubts([listed], [position(-1)], MONDAY)))
     again.ledger.close()
+
+
+def test_what_a_person_said_is_in_the_book_before_the_order_ends(
+    state: State, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in between, the position is doubted: ended first, it would be traded on as it is."""
+    state.sent()
+    state.looked(400, missing(state))
+    book = state.book()
+    assert list(book.doubts([contract()], [position(-1)], MONDAY)) == []
+    book.close_page(MONDAY)
+    book.ledger.close()
+
+    def killed(*_: object) -> None:
+        raise JournalError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "resolve_intent", killed)
+        assert settle("--filled", "2").code == exits.JOURNAL
+    between = state.book()
+    assert (between.expected(BTC), state.open_orders()) == (-3, 1)
+    between.ledger.close()
+
+    assert settle("--filled", "2").code == 0  # and again, as nothing had come between
+    after = state.book()
+    assert (after.expected(BTC), state.open_orders()) == (-3, 0)
+    after.ledger.close()
 
 
 @pytest.mark.parametrize(

@@ -73,3 +73,10 @@ def test_the_venues_refusal_is_told_once_while_it_goes_on() -> None:
     ]
 
     assert refused == [["[paper] main: order on BTC refused by the venue"], [], [], []]
+
+
+def test_an_order_that_nobody_judged_is_not_said_to_be_refused_by_the_venue() -> None:
+    alert = only(passed(guard=True, outcomes=(outcome("refused", judged=False),)))
+
+    assert alert.what == "order on BTC not sent, or too late to be looked at"
+    assert alert.text.endswith("because of 12 things\nA later pass plans anew, with a new order.")

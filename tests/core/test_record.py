@@ -18,6 +18,7 @@ from builders import (
     MONDAY,
     contract,
     d,
+    fill,
     guard_tick,
     holding,
     inputs,
@@ -32,6 +33,7 @@ from builders import (
 from hedged.core.beta import BetaEstimate, Betas
 from hedged.core.encoding import base_of, digest, encode, pack, unpack
 from hedged.core.gate import Restriction
+from hedged.core.market import Flow, FundingPayment
 from hedged.core.plan import Step
 from hedged.core.policy import Policy, decode_policy
 from hedged.core.record import (
@@ -219,6 +221,54 @@ def test_a_record_from_before_breakers_is_read_and_decided_the_same() -> None:
 
     assert older == record
     assert deliberate(older.inputs, decode_policy(encode(limits))) == record.thought
+
+
+def test_a_record_from_before_events_told_in_part_and_orders_not_judged_is_read_the_same() -> None:
+    paid = FundingPayment(
+        at=MONDAY,
+        symbol=BTC,
+        funding_rate=d("0.0001"),
+        contracts=d(-2),
+        mark_price=d(100),
+        amount=d("0.02"),
+    )
+    told = snapshot(fills=(fill(),), funding_payments=(paid,), flows=(Flow(at=MONDAY, amount=d(10)),))
+    record = made(inputs(snapshot=told), policy())
+    body = json.loads(encode(record))
+    seen = body["inputs"]["snapshot"]
+    for event in (*seen["fills"], *seen["funding_payments"], *seen["flows"]):
+        assert event.pop("untold") == ""
+    for one in body["outcomes"]:
+        assert one.pop("judged") is True
+    assert body.pop("left_out") == []
+    assert body["inputs"].pop("second") == {}
+    for memory in (body["memory"], body["inputs"]["memory"]):
+        assert (memory.pop("touched_at"), memory.pop("offered_ratio")) == (None, None)
+    older = decode_record(encode(body))
+
+    assert record.outcomes
+    assert older == record
+    assert older.inputs.snapshot.untold == ()
+    assert deliberate(older.inputs, policy()) == record.thought
+
+
+def test_another_hand_is_remembered_also_while_nobody_knows_what_is_wanted() -> None:
+    """A price is missing as well: the pass that knows it again still comes a minute later."""
+    closed = fill(side="buy", client_order_id="", cause="adl")
+    at = MONDAY + timedelta(seconds=59)
+    held = (position("-1"),)
+    memory = Memory(ratio=RatioMemory(goal_ratio=d("0.2"), target_ratio=d("0.2")))
+    blind = snapshot(fills=(closed,), positions=held, holdings=(holding(mark=None),))
+    first = made(inputs(tick=guard_tick(), metrics=None, memory=memory, snapshot=blind), policy())
+    again = snapshot(at=at, positions=held, quotes=(quote(at=at),))
+    second = made(
+        inputs(tick=guard_tick(), now=at, metrics=None, memory=first.memory, snapshot=again), policy()
+    )
+
+    assert first.thought.wanted is None
+    assert (first.memory.touched_at, first.look_again) == (MONDAY, "soon")
+    assert second.thought.plan.steps
+    assert (second.thought.review.cleared, second.look_again) == (False, "soon")
 
 
 def test_a_tick_is_named_by_its_cadence_and_its_instant() -> None:

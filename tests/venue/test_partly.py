@@ -212,6 +212,53 @@ async def test_other_events_are_told_beside_a_trade_that_can_not_be_read(
     assert len(again.doubts) == 1
 
 
+@pytest.mark.parametrize("field", [QUANTITY, KEY, {"binance": "time", "bybit": "execTime"}])
+async def test_a_trade_from_before_the_first_look_that_can_not_be_read_counts_in_no_position(
+    line: Line, live: LiveVenue, field: dict[str, str]
+) -> None:
+    """
+    The position was read with it. Only one of which not even the time is told is doubted: it may be
+    from after that.
+    """
+    trade_by_hand(line, "sell", "0.3")
+    later(line, seconds=30)
+    spoil(line, FILLS, field, ["much"], count=None)
+    first = await live.observe(line.clock(), after=0)
+    next_one = await look(line, live, first.cursor)
+    line.venue.script.clear()
+    seen = await look(line, live, first.cursor)
+
+    assert (first.doubts, first.fills, first.held(BTC)) == ((), (), D("-0.3"))
+    dateless = "ime" in field["binance"]
+    assert [BTC in doubt for doubt in next_one.doubts] == [True] * dateless
+    assert (seen.fills, seen.doubts, seen.held(BTC)) == ((), (), D("-0.3"))
+
+
+async def test_a_trade_that_can_not_be_read_comes_while_the_account_is_first_read(
+    line: Line, live: LiveVenue
+) -> None:
+    """Nobody can tell whether the position has it: all is read again."""
+    asked = line.exchange.dialect.account
+    looks = 0
+
+    async def account(*args: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            trade_by_hand(line, "sell", "0.3")
+            later(line, seconds=1)
+        return await asked(*args)
+
+    line.exchange.dialect.account = account  # type: ignore[method-assign]
+    spoil(line, FILLS, QUANTITY, "much", count=None)
+    first = await live.observe(line.clock(), after=0)
+    next_one = await look(line, live, first.cursor)
+
+    assert looks == 3  # twice before it was the same, and the look after it
+    assert (first.held(BTC), first.doubts) == (D("-0.3"), ())
+    assert (next_one.held(BTC), next_one.doubts) == (D("-0.3"), ())
+
+
 async def test_a_secret_in_the_venues_words_is_not_told(line: Line, live: LiveVenue) -> None:
     cursor = await traded(line, live)
     spoil(line, FILLS, QUANTITY, f"key {SECRET}")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
+import pytest
+
 from builders import MONDAY
+from hedged.errors import OutcomeUnknown, Unjudged, VenueRefused
 from hedged.venue.pauses import Pause
 
 SECOND = timedelta(seconds=1)
@@ -69,3 +73,22 @@ def test_a_row_of_a_thousand_is_still_counted() -> None:
 
     assert pause.doubts(MONDAY + timedelta(minutes=30) - SECOND)
     assert not pause.doubts(MONDAY + timedelta(minutes=30))
+
+
+@pytest.mark.parametrize("judged", [None, VenueRefused("no"), OutcomeUnknown("no answer")])
+def test_it_begins_and_ends_with_the_order_that_is_sent_inside(judged: Exception | None) -> None:
+    pause, measured = Pause(), []
+    for _ in range(2):
+        with pytest.raises(Unjudged), pause.unless_judged(lambda: MONDAY, lambda: measured.append(1)):
+            raise Unjudged("late")
+    assert pause.doubts(MONDAY + 119 * SECOND)
+    assert len(measured) == 2
+
+    with (
+        suppress(VenueRefused, OutcomeUnknown),
+        pause.unless_judged(lambda: MONDAY, lambda: measured.append(1)),
+    ):
+        if judged is not None:
+            raise judged
+    assert pause.doubts(MONDAY) == ()
+    assert len(measured) == 2

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from json import loads
 from pathlib import Path
+from typing import Any
 
 from rich.progress import track
 
@@ -88,13 +90,39 @@ def _replayed(journal: Journal, row_id: int, store: HistoryStore) -> list[Differ
     record = journal.record(row_id)
     policy = journal.policy(record.policy_digest)
     found = []
-    # Both as today's code writes them: a record from before has not all of today's keys.
-    if encode(_decided_again(record, policy)) != encode(record):
+    if not agrees(decided_again(record, policy), record, journal.body(row_id)):
         found.append(Difference(record=row_id, what="the decision does not come out the same"))
     return found + _remeasured(record, row_id, policy, store)
 
 
-def _decided_again(record: CycleRecord, policy: Policy) -> CycleRecord:
+def agrees(again: CycleRecord, record: CycleRecord, written: bytes) -> bool:
+    """
+    Whether *again* is the *record* that was *written*, byte for byte as today's code writes both.
+
+    What an older hedged did not know is in neither: it did not keep, for one, when another hand traded.
+    """
+    now, then = encode(again), encode(record)
+    if then in (now, written):
+        return now == then
+    told, kept = loads(written), loads(then)
+    return bool(_known(loads(now), told, kept) == _known(kept, told, kept))
+
+
+def _known(value: Any, written: Any, today: Any) -> Any:
+    """*value* without the keys that *today*'s code gives the record, and that were not *written*."""
+    if isinstance(value, dict) and isinstance(written, dict) and isinstance(today, dict):
+        return {
+            key: _known(one, written.get(key), today.get(key))
+            for key, one in value.items()
+            if key in written or key not in today
+        }
+    lists = isinstance(value, list) and isinstance(written, list) and isinstance(today, list)
+    if lists and len(value) == len(written) == len(today):
+        return [_known(*parts) for parts in zip(value, written, today, strict=True)]
+    return value
+
+
+def decided_again(record: CycleRecord, policy: Policy) -> CycleRecord:
     """The record as today's code makes it from the same inputs and the same outcomes."""
     thought = deliberate(record.inputs, policy)
     again = record_of(

@@ -77,6 +77,9 @@ def _reasons(record: CycleRecord) -> Iterator[Standing]:
 def _failed(record: CycleRecord, outcome: Outcome) -> Alert:
     refused = outcome.status == "refused"
     became = "refused by the venue" if refused else "not filled"
+    if not outcome.judged:
+        became = "not sent, or too late to be looked at"
+    next_pass = "The next pass" if outcome.judged else "A later pass"
     order = f"{outcome.side} {contracts(outcome.contracts)} {outcome.symbol}"
     return alert_of(
         record,
@@ -84,7 +87,7 @@ def _failed(record: CycleRecord, outcome: Outcome) -> Alert:
         "warning",
         f"{outcome.symbol} {outcome.side} {_same(outcome.reason)}",
         f"order on {short_symbol(outcome.symbol)} {became}",
-        text_of(order, outcome.reason, "The next pass plans anew, with a new order."),
+        text_of(order, outcome.reason, f"{next_pass} plans anew, with a new order."),
     )
 
 

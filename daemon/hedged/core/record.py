@@ -214,7 +214,7 @@ class CycleRecord:
             inputs.unresolved
             or inputs.strays
             or inputs.snapshot.unexplained
-            or other_hand(inputs.snapshot, _legs(self.thought))
+            or other_hand(inputs.snapshot, _legs(inputs, self.thought))
             or (self.memory.touched_at and self.thought.review.reasons)
             or "unknown" in statuses
         ):
@@ -322,7 +322,7 @@ def remember(
         prices_doubted=doubted,
         naked=thought.naked if thought.naked and thought.naked.until is None else None,
         unwinding=thought.unwinding,
-        touched_at=touched(inputs.snapshot, _legs(thought), before.touched_at),
+        touched_at=touched(inputs.snapshot, _legs(inputs, thought), before.touched_at),
         offered_ratio=offered,
         foregone=_foregone(inputs, thought, outcomes, made),
     )
@@ -384,8 +384,11 @@ def _foregone(
     return counted(before, passed)
 
 
-def _legs(thought: Thought) -> list[str]:
-    return [leg.symbol for leg in thought.wanted.legs] if thought.wanted else []
+def _legs(inputs: Inputs, thought: Thought) -> list[str]:
+    """The hedge's contracts; where no position is wanted, as without a price, all that was traded."""
+    if thought.wanted is None:
+        return [fill.symbol for fill in inputs.snapshot.fills]
+    return [leg.symbol for leg in thought.wanted.legs]
 
 
 def _executed(thought: Thought, outcomes: tuple[Outcome, ...]) -> bool:
