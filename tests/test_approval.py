@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from approving import Killed, Rig, Template
+from approving import MINUTE, Killed, Rig, Template
 from builders import BTC, d, guard_tick, policy, rule
 from hedged import approval, cycle
 from hedged.core.encoding import digest, encode
@@ -462,6 +462,18 @@ async def test_a_key_that_only_reads_leaves_the_trade_to_a_person(rig: Start) ->
     assert again.proposal.number == 2
     assert "1 was used by" in again.proposal.moved
     assert one.sent == []
+
+
+async def test_what_was_traded_by_hand_is_used_up_by_a_daemon_that_leaves_too(rig: Start) -> None:
+    one = rig()
+    one.venue.by_hand = True
+    await one.review()
+    one.approve(1)
+    one.venue.held = d(-2)
+    done = await cycle.run(guard_tick(one.clock() + MINUTE), one.shell, lambda: True)
+
+    assert done.waits == "approval 1 by alice is used up, nothing of it is left to trade"
+    assert one.standing().used_by == done.inputs.tick.id
 
 
 @pytest.mark.parametrize("mode", ["paper", "live"])

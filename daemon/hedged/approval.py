@@ -38,14 +38,14 @@ def consent(
 
     Killed after the consent is used up and before anything is sent, nothing is ever sent under it:
     the next pass makes a new proposal. One that a person has traded under is used up as well. A daemon
-    that is *leaving* uses none, for it would send nothing.
+    that is *leaving* uses none to send under, for it would send nothing.
     """
     found = weighed(inputs, thought, mode, policy)
     if inputs.standing is not None and inputs.standing.altered:
         log.error("proposal_altered", alert=True, reason=inputs.standing.altered)
     if found.uses is None:
         return found
-    if leaving:
+    if leaving and found.consent.granted:
         because = "hedged was asked to leave; the consent is kept for its next start"
         return replace(found, consent=NOBODY, uses=None, because=because)
     try:

@@ -30,7 +30,7 @@ from hedged.core.encoding import encode
 from hedged.core.gate import BREAKER, Restriction, Sent
 from hedged.core.plan import Step
 from hedged.core.record import Outcome
-from hedged.errors import JournalBusy, JournalError, JournalForeign
+from hedged.errors import JournalBroken, JournalBusy, JournalError, JournalForeign
 from hedged.journal.binding import order_id
 from hedged.journal.chain import verify
 from hedged.journal.intents import used
@@ -593,3 +593,19 @@ def test_a_restriction_holds_for_its_scope_and_until_its_end(journal: Journal) -
     assert journal.restrictions("main", MONDAY) == (frozen(), everyone)
     assert journal.restrictions("other", MONDAY) == (everyone,)
     assert journal.restrictions("other", MONDAY + DAY) == ()
+
+
+@pytest.mark.parametrize("lifted", [False, True])
+def test_an_altered_restriction_is_named_and_not_gone_on_from(journal: Journal, lifted: bool) -> None:
+    journal.restrict(frozen())
+    if lifted:
+        journal.lift("main", "a person")
+    with journal.engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER IF EXISTS restriction_no_update"))
+        connection.execute(text("UPDATE restriction SET body = '{}'"))
+
+    with pytest.raises(JournalBroken, match=r"a restriction in .* was altered"):
+        journal.restricted_by(BREAKER, "main")
+    if not lifted:
+        with pytest.raises(JournalBroken, match=r"a restriction in .* was altered"):
+            journal.restrictions("main", MONDAY)

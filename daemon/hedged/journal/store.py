@@ -282,19 +282,22 @@ class Journal(Records):
             found = connection.execute(statements.RESTRICTIONS, {"portfolio": portfolio})
             bodies = list(found.scalars())
             missing = unarmed(connection, self.terms, now)
-        try:
-            standing = [msgspec.json.decode(body, type=Restriction) for body in bodies]
-        except msgspec.MsgspecError as error:
-            raise JournalBroken(f"a restriction in {self.path} was altered: {error}") from error
+        standing = self._restrictions_of(bodies)
         standing += [missing] if missing is not None else []
         return tuple(r for r in standing if r.until is None or r.until > now)
 
     def restricted_by(self, by: str, portfolio: str) -> list[Restriction]:
         """What *by* ever restricted *portfolio* with, lifted or not, in order."""
         with guarded(self.path), self.engine.connect() as connection:
-            bodies = connection.execute(statements.EVER_RESTRICTED, {"portfolio": portfolio})
-            made = [msgspec.json.decode(body, type=Restriction) for body in bodies.scalars()]
-        return [one for one in made if one.by == by]
+            found = connection.execute(statements.EVER_RESTRICTED, {"portfolio": portfolio})
+            bodies = list(found.scalars())
+        return [one for one in self._restrictions_of(bodies) if one.by == by]
+
+    def _restrictions_of(self, bodies: list[str]) -> list[Restriction]:
+        try:
+            return [msgspec.json.decode(body, type=Restriction) for body in bodies]
+        except msgspec.MsgspecError as error:
+            raise JournalBroken(f"a restriction in {self.path} was altered: {error}") from error
 
     def arm(self, terms: Terms, now: datetime) -> str:
         """Commit that a person has seen *terms* and lets orders be sent under them; their digest."""
