@@ -225,7 +225,13 @@ class Answers:
 
     def _rights(self) -> Rights:
         uid = "4712" if self._lies("other_account") else UID
-        return Rights(account_uid=uid, may_trade=True, may_withdraw=False, address_bound=True)
+        return Rights(
+            account_uid=uid,
+            may_trade=not self.world.reads_only,
+            may_withdraw=False,
+            address_bound=True,
+            only_reads=self.world.reads_only,
+        )
 
     def _mode(self, market_id: str) -> SymbolMode:
         engine = self.world.engine

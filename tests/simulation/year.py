@@ -68,6 +68,7 @@ leverage = 20
 api_key = "key"
 api_secret = "secret"
 uid = "{uid}"
+futures_wallets = {trades}
 [[rule]]
 name = "falling"
 when = "close < sma_5"
@@ -164,6 +165,7 @@ class Year:
                 guard=script.guard,
                 uid=UID,
                 account=ON_PAPER if script.mode == "paper" else "",
+                trades="false" if script.mode == "paper" else "true",  # a key that only reads
             ),
         )
         self.journal = folder / "state" / "journal.sqlite"

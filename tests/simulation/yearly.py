@@ -45,6 +45,7 @@ class YearlyWorld(World):
     def __init__(self, script: Script, time: Time, wall: Wall, swarm: Swarm) -> None:
         super().__init__(script.seed, time, wall, swarm)
         self.script = script
+        self.reads_only = script.mode == "paper"
         ends = script.ends + AFTER
         self.paths = {
             symbol: Path(f"{script.seed} {symbol}", script.begins, ends, price)
