@@ -157,7 +157,9 @@ class Engine(Desk):
         most = contract.quantity_market_max if ticket.kind == "market" else contract.quantity_max
         if ticket.quantity <= 0:
             raise Refused("quantity_zero")
-        if ticket.quantity % contract.lot:
+        # A person may close what a larger step has left off the grid: the page has a button for it.
+        by_hand = ticket.kind == "market" and ticket.quantity == self.reducible(ticket)
+        if ticket.quantity % contract.lot and not by_hand:
             raise Refused("quantity_step", str(contract.lot))
         if ticket.quantity < contract.quantity_min:
             raise Refused("quantity_min", str(contract.quantity_min))

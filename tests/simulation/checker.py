@@ -59,6 +59,7 @@ class Checker:
         self.position: dict[str, Decimal] = {BTC: ZERO, ETH: ZERO}
         self.multiplier = {s: world.engine.contract(s).multiplier for s in (BTC, ETH)}
         self.served_at: dict[str, datetime] = {}
+        self.coins: dict[str, Decimal] = {}
         self.life = 0
         self.left_at: datetime | None = None
         self.last_external: dict[str, datetime] = {}
@@ -107,6 +108,8 @@ class Checker:
         """The exchange answers a request at this instant."""
         self.served_at[endpoint] = self.time()
         self.safety.served(endpoint)
+        if endpoint == "balances":
+            self.coins = self.world.coins()
         if endpoint in ("positions", "fills"):
             for symbol, at in self.last_external.items():
                 if self.seen_external.get(symbol, self.time.start) < at:
@@ -347,7 +350,7 @@ class Checker:
         if wanted is None:
             self.violate("11", "orders were sent, and nothing was wanted")
             return
-        ratio, exposure = D(wanted["target_ratio"]), self.world.exposure()
+        ratio, exposure = D(wanted["target_ratio"]), self.world.exposure(self.coins)
         seen = {p["symbol"]: D(p["contracts"]) for p in record["inputs"]["snapshot"]["positions"]}
         looked = self.served_at["positions"] - timedelta(seconds=1)
         for leg in wanted["legs"]:

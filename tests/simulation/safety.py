@@ -27,6 +27,7 @@ DISTANCE_MIN = D("0.15")
 MARGIN_RATIO_MAX = D("0.60")
 RECONCILED_BY = ("positions", "open_orders")
 FUNDING_MAX, FUNDINGS_A_YEAR = D("0.25"), D(3 * 365)
+HEDGED = "in hedge mode"
 CLOCK_MAX = timedelta(seconds=5)
 EQUAL = 1e-6
 
@@ -77,13 +78,19 @@ class Safety:
             self.halted = {s for s in self.world.symbols() if not engine.market(s).trading}
         elif endpoint == "mode":
             self.unfit = {s: why for s in self.world.symbols() if (why := self._why_unfit(s))}
+        elif endpoint == "account_mode":  # through the real dialect hedge mode is told here
+            for symbol in self.world.symbols():
+                if engine.hedged(symbol):
+                    self.unfit[symbol] = HEDGED
+                elif self.unfit.get(symbol) == HEDGED:
+                    del self.unfit[symbol]
         elif endpoint == "rights":
             self.foreign = False
 
     def _why_unfit(self, symbol: str) -> str:
         engine = self.world.engine
         if engine.hedged(symbol):
-            return "in hedge mode"
+            return HEDGED
         if symbol in engine.state.isolated:
             return "isolated"
         leverage = engine.leverage(symbol)

@@ -35,6 +35,8 @@ ENDPOINTS = {
     "fapi/v1/exchangeInfo": "listings",
     "fapi/v1/symbolConfig": "mode",
     "account/apiRestrictions": "rights",
+    "/api/v3/account": "balances",
+    "fapi/v1/accountConfig": "account_mode",
 }
 HIDDEN = Reply(status=503, body=HTML, content_type="text/html")
 REFUSALS = {"rate_limited": ("rate_limited", "30"), "banned": ("banned", "120")}

@@ -151,16 +151,17 @@ class World:
         """The true mark."""
         return self.engine.market(symbol).mark
 
-    def exposure(self) -> Decimal:
-        """What the coins are worth, by the true prices."""
+    def coins(self) -> dict[str, Decimal]:
+        """What there is to protect, by the symbol of its price."""
         spot = self.engine.state.spot
-        return sum(
-            (
-                (self.stated.get(coin, D(0)) + spot.get(coin, D(0))) * self.mark(symbol)
-                for symbol, coin in COIN.items()
-            ),
-            D(0),
-        )
+        return {
+            symbol: self.stated.get(coin, D(0)) + spot.get(coin, D(0)) for symbol, coin in COIN.items()
+        }
+
+    def exposure(self, coins: dict[str, Decimal] | None = None) -> Decimal:
+        """What all coins, or *coins*, are worth, by the true prices."""
+        held = self.coins() if coins is None else coins
+        return sum((quantity * self.mark(symbol) for symbol, quantity in held.items()), D(0))
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let time bring what it brings."""
