@@ -70,7 +70,7 @@ async def linked(
     *,
     permit: Callable[[str, datetime], bool] | None = None,
     secret: str = SECRET,
-    ahead_s: float = 0,
+    ahead_s: float | Callable[[], float] = 0,
     limit_times: float = 1,
 ) -> AsyncIterator[Line]:
     """
@@ -84,7 +84,7 @@ async def linked(
     clock.step(minutes=1)  # what opened the account lies in the past
 
     def local() -> datetime:
-        return clock() + timedelta(seconds=ahead_s)
+        return clock() + timedelta(seconds=ahead_s() if callable(ahead_s) else ahead_s)
 
     async def at_once(seconds: float) -> None:
         clock.step(seconds=seconds)

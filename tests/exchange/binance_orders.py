@@ -204,7 +204,7 @@ def _trade(engine: Engine, fill: Fill) -> dict[str, object]:
         "orderId": fill.order_id,
         "side": fill.side.upper(),
         "price": fixed(fill.price, decimals(contract.tick)),
-        "qty": fixed(fill.quantity, decimals(contract.lot)),
+        "qty": fixed(fill.quantity, max(decimals(contract.lot), decimals(fill.quantity))),
         "realizedPnl": fixed(fill.realised),
         "quoteQty": plain(fill.quantity * contract.multiplier * fill.price),
         "commission": fixed(fill.fee),

@@ -25,7 +25,7 @@ from hedged.settings.model import Settings
 from hedged.wiring.live import Lines
 from simulation.answers import UID, Answers
 from simulation.backups import Backups
-from simulation.checker import Checker
+from simulation.checker import SYMBOLS, Checker
 from simulation.clock import Time, Wall, run
 from simulation.daemon import PORTFOLIO, SETTINGS, Killed, Process, SimulatedLines, Sites, settings_in
 from simulation.dialect import Broken
@@ -84,6 +84,8 @@ class Day:
         self.wall = Wall(self.time)
         self.swarm = Swarm(seed, QUIET_S, awaited=awaited)
         self.wired = seed % WIRED_EVERY == WIRED_EVERY - 1
+        if self.wired:  # a contract of Binance USD-M is one coin, and its listing tells of no size
+            self.swarm.drawn.pop("size_change", None)
         self.world = World(seed, self.time, self.wall, self.swarm, tapes=self.wired)
         state = folder / "state"
         self.checker = Checker(self.time, self.wall, self.world, state)
@@ -109,6 +111,7 @@ class Day:
             legs = (
                 '{ symbol = "BTC/USDT:USDT", weight = 0.6 }, { symbol = "ETH/USDT:USDT", weight = 0.4 }'
             )
+        self.checker.safety.legs = tuple(SYMBOLS)[: 1 + both]
         self.checker.weights = {BTC: Decimal("0.6") if both else Decimal(1), ETH: Decimal("0.4")}
         text = SETTINGS.format(
             guard_every="15m",

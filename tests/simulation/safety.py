@@ -53,6 +53,7 @@ class Safety:
         self.equity = ZERO
         self.booked = False
         self.lost: set[str] = set()
+        self.legs: tuple[str, ...] = ()
 
     # ---- what is told
 
@@ -189,9 +190,14 @@ class Safety:
             self._check_bar(inputs["metrics"])
         told = {alarm["guard"] for alarm in record["thought"]["alarms"]}
         rank = self.world.rank_told
-        if rank >= ADL_RANK_TOP and "ADL" not in told and _held(inputs["snapshot"]):
+        if rank >= ADL_RANK_TOP and "ADL" not in told and self._is_short(inputs["snapshot"]):
             self.violate("28", f"a position of ADL rank {rank} is not told of")
         self._check_funding(inputs["snapshot"], record["thought"], "funding" in told)
+
+    def _is_short(self, snapshot: dict[str, Any]) -> bool:
+        """Whether a contract that hedges is held: of others nobody is told."""
+        positions = (one for one in snapshot["positions"] if one["symbol"] in self.legs)
+        return any(D(position["contracts"]) for position in positions)
 
     def _check_funding(self, snapshot: dict[str, Any], thought: dict[str, Any], told: bool) -> None:
         """27: a short that pays more than `FUNDING_MAX` a year is told of, and no other."""
@@ -228,7 +234,3 @@ class Safety:
             true = sum(closes[-bars:]) / bars
             if abs(value / true - 1) > EQUAL:
                 self.violate("25", f"{name} at {at} was judged as {value}, and was {true}")
-
-
-def _held(snapshot: dict[str, Any]) -> bool:
-    return any(D(position["contracts"]) for position in snapshot["positions"])

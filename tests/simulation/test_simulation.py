@@ -15,7 +15,7 @@ import pytest
 
 from hedged.core import gate, resolution
 from hedged.journal.store import Journal
-from hedged.venue import doubts
+from hedged.venue import doubts, first_price
 from hedged.venue.book import Book
 from simulation import dialect
 from simulation.campaign import summed, told
@@ -121,6 +121,7 @@ def every_price_is_believed(patch: Patched) -> None:
     kept = tuple(one for one in gate._CHECKS if one.__name__ not in of_prices)
     patch.setattr(gate, "_CHECKS", kept)
     patch.setattr(doubts, "of_notionals", lambda *_: ())
+    patch.setattr(first_price, "is_plausible", lambda *_: True)
 
 
 def reductions_may_flip(patch: Patched) -> None:

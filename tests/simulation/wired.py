@@ -39,6 +39,8 @@ ENDPOINTS = {
     "fapi/v1/accountConfig": "account_mode",
 }
 HIDDEN = Reply(status=503, body=HTML, content_type="text/html")
+SAID = ("", "order_rejected", "order_said_duplicate", "order_past_window")
+"""What may strike an order whose answer arrives, and says what became of it."""
 REFUSALS = {"rate_limited": ("rate_limited", "30"), "banned": ("banned", "120")}
 
 
@@ -68,7 +70,7 @@ class Faulty(Venue):
         if delivery.manner == "whole":
             if fate.back_s < 9:
                 await asyncio.sleep(fate.back_s)
-                if named and fate.fault in ("", "order_rejected", "order_said_duplicate"):
+                if named and fate.fault in SAID:
                     status = delivery.reply.status
                     heard = "answered" if status < 400 else f"{status} {delivery.reply.refused}"
                     self.network.seen.replied(named, heard)

@@ -153,6 +153,7 @@ class Year:
         self.world = YearlyWorld(script, self.time, self.wall, swarm)
         self.checker = Checker(self.time, self.wall, self.world, folder / "state")
         self.checker.mode, self.checker.weights = script.mode, {BTC: Decimal(1)}
+        self.checker.safety.legs = ("BTC/USDT:USDT",)
         self.sites = Sites(swarm, lambda: self.time.seconds, self.checker.happened)
         answers = YearlyAnswers(self.world, swarm, self.checker.served)
         self.network = Network(script.seed, self.world, swarm, answers, self.checker)

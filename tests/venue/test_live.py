@@ -155,6 +155,26 @@ async def test_what_happens_while_the_local_clock_is_wrong_is_told(
     assert third.unexplained == ()
 
 
+async def test_a_clock_that_is_set_back_in_the_middle_of_a_look_puts_nothing_off(
+    tmp_path: Path,
+) -> None:
+    """What was known by then would be told up to an hour from now, and the hour not asked for again."""
+    ahead_s = [0]
+    async with linked(binance_venue(deposit=50_000), ahead_s=lambda: ahead_s[0]) as line:
+        live, local = portfolio(line, tmp_path), line.exchange._clock
+        first = await live.observe(local(), after=0)
+        later(line, minutes=10)
+        began, ahead_s[0] = local(), -3600
+        await live.observe(began, after=first.cursor)
+        later(line, minutes=20)
+        trade_by_hand(line, "sell", "0.5")
+        later(line, minutes=40)
+        ahead_s[0] = 0
+        seen = await live.observe(local(), after=first.cursor)
+
+    assert [fill.contracts for fill in seen.fills] == [D("0.5")]
+
+
 async def test_an_order_is_absent_as_of_when_it_was_looked_for(
     line: Line, live: LiveVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,6 +284,55 @@ async def test_a_contract_that_does_not_trade_is_doubted(line: Line, live: LiveV
     seen = await live.observe(line.clock(), after=0)
 
     assert any("does not trade" in doubt for doubt in seen.doubts)
+
+
+async def test_a_contract_that_is_listed_anew_while_it_is_looked_at_is_seen_as_it_is_now(
+    line: Line, live: LiveVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hour of the listings may end between the account and the quotes of one look."""
+    await live.observe(line.clock(), after=0)
+    later(line, minutes=59)
+    line.venue.engine.halt(BTC_ID)
+    ask = line.exchange.quotes
+
+    async def slow(*asked: object, **given: object) -> object:
+        later(line, minutes=2)
+        return await ask(*asked, **given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(line.exchange, "quotes", slow)
+    seen = await live.observe(line.clock(), after=0)
+
+    assert any("does not trade" in doubt for doubt in seen.doubts)
+
+
+async def test_what_a_contract_is_now_is_asked_before_an_order_of_it_leaves(
+    line: Line, live: LiveVenue
+) -> None:
+    await live.observe(line.clock(), after=0)
+    later(line, seconds=30)
+    line.venue.engine.relist(BTC_ID, multiplier=D(10))
+    line.venue.engine.halt(BTC_ID)
+    with pytest.raises(Unjudged, match="nothing was sent: BTC/USDT:USDT does not trade any more"):
+        await sold(line, live, "a1")
+    asked = line.asked()
+    with pytest.raises(Unjudged):
+        await sold(line, live, "a2")
+
+    assert line.asked() == asked  # a moment later it is known
+    assert line.orders_sent() == 0
+
+
+async def test_an_order_of_a_contract_that_has_another_size_now_does_not_leave(
+    tmp_path: Path,
+) -> None:
+    async with linked(VENUES["bybit"](deposit=50_000)) as line:
+        live = portfolio(line, tmp_path)
+        await live.observe(line.clock(), after=0)
+        live.book._tally.multipliers[BTC] = D("0.1")
+        with pytest.raises(Unjudged, match=r"nothing was sent: BTC/USDT:USDT was 0.1 a contract and"):
+            await sold(line, live, "a1")
+
+        assert line.orders_sent() == 0
 
 
 async def test_a_leg_that_is_not_listed_is_doubted(line: Line, tmp_path: Path) -> None:

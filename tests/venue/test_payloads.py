@@ -25,6 +25,7 @@ from hedged.venue.accounts import Account
 from hedged.venue.book import Book
 from hedged.venue.dialect import Dialect
 from hedged.venue.exchange import Exchange
+from hedged.venue.first_price import FirstPrices
 from hedged.venue.ledger import Contract, Ledger
 from hedged.venue.live import LivePortfolio, LiveVenue
 from hedged.venue.opening import DIALECTS
@@ -113,6 +114,7 @@ async def recorded(venue: Venue, folder: Path) -> tuple[Replayed, LiveVenue, Dia
         for wire in (line.public, line.private):
             _listen(wire, replayed)
         line.exchange.tiers = TierTable(line.dialect, line.clock)  # they are asked for anew
+        line.exchange.first_prices = FirstPrices(line.dialect, line.public)  # and compared with bars
         replayed.markets_found = await line.public.markets()
         await live.observe(line.clock(), after=first.cursor)
         await live.lookup("a1", BTC)

@@ -35,7 +35,7 @@ def believed(
     prices, odd = dict(before), {}
     for name, price in prices_of(snapshot).items():
         seen = doubted.get(name, 0) + 1
-        if name not in before or _is_plausible(price, before[name]) or seen >= BELIEVED_AFTER:
+        if name not in before or is_plausible(price, before[name]) or seen >= BELIEVED_AFTER:
             prices[name] = price
         else:
             odd[name] = seen
@@ -47,9 +47,10 @@ def implausible(
 ) -> Iterator[tuple[str, Decimal, Decimal]]:
     """What is not believed: its name, the price that was believed last, and the present one."""
     for name, price in prices_of(snapshot).items():
-        if name in before and not _is_plausible(price, before[name]):
+        if name in before and not is_plausible(price, before[name]):
             yield name, before[name], price
 
 
-def _is_plausible(price: Decimal, before: Decimal) -> bool:
+def is_plausible(price: Decimal, before: Decimal) -> bool:
+    """Whether a price may follow one *before*."""
     return before / PRICE_TIMES_MAX <= price <= before * PRICE_TIMES_MAX

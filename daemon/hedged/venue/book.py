@@ -104,6 +104,10 @@ class Book:
         """What must be held, see `Tally.expected`."""
         return self._tally.expected(symbol)
 
+    def multiplier(self, symbol: str) -> Decimal | None:
+        """The size of a contract at first sight, None before it."""
+        return self._tally.multipliers.get(symbol)
+
     def after(self, cursor: int) -> list[Told]:
         """The events after *cursor*."""
         values = (event.value for event in self.ledger.events if event.seq > cursor)
@@ -139,7 +143,7 @@ class Book:
 
     def _doubt(self, instrument: Instrument, contracts: Decimal, now: datetime) -> Iterable[str]:
         key, size = instrument.symbol, instrument.contract_multiplier
-        expected, pinned = self.expected(key), self._tally.multipliers.get(key, size)
+        expected, pinned = self.expected(key), self.multiplier(key) or size
         if pinned != size:
             yield (
                 f"{key} was {pinned} a contract and is {size} now; close the hedge by hand, and give "

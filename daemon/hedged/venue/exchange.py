@@ -20,6 +20,7 @@ from hedged.core.metrics import Series
 from hedged.core.metrics.history import SCHEMAS
 from hedged.errors import VenueUnavailable
 from hedged.venue.dialect import Dialect, Listing
+from hedged.venue.first_price import FirstPrices
 from hedged.venue.intervals import Intervals
 from hedged.venue.lasting import classified
 from hedged.venue.tiers import TierTable
@@ -45,6 +46,7 @@ class Exchange:
         self.skew = timedelta(0)
         self.tiers = TierTable(dialect, clock)
         self.intervals = Intervals(dialect, wire, clock)
+        self.first_prices = FirstPrices(dialect, wire)
         self._clock = clock
         self._listings: dict[str, Listing] = {}
         self._listed_at: datetime | None = None
@@ -64,6 +66,11 @@ class Exchange:
                 self._listed_at = now
         return self._listings
 
+    @property
+    def listed(self) -> dict[str, Listing]:
+        """The listings as they were last told."""
+        return self._listings
+
     async def listing(self, symbol: str) -> Listing:
         """
         One contract.
@@ -76,6 +83,25 @@ class Exchange:
         found = (await self.listings()).get(symbol) or (await self.listings(again=True)).get(symbol)
         if found is None:
             raise VenueUnavailable(f"{self.name} does not list {symbol} (any more)")
+        return found
+
+    async def listing_now(self, symbol: str, multiplier: Decimal | None) -> Listing:
+        """
+        One contract as it was listed at most `FRESH` ago, for an order of contracts of *multiplier*.
+
+        Raises
+        ------
+        VenueUnavailable
+            As `listing`, and when it does not trade any more, or has another size.
+        """
+        listed, now = self._listed_at, self._clock()
+        await self.listings(again=listed is None or not timedelta(0) <= now - listed < FRESH)
+        found = await self.listing(symbol)
+        size = found.instrument.contract_multiplier
+        if not found.active:
+            raise VenueUnavailable(f"{symbol} does not trade any more")
+        if multiplier not in (None, size):
+            raise VenueUnavailable(f"{symbol} was {multiplier} a contract and is {size} now")
         return found
 
     async def quotes(
@@ -92,6 +118,9 @@ class Exchange:
             known = {s for s in wanted if self._is_fresh(self._quotes.get(s), now)}
             old = [one for one in listings if one.instrument.symbol not in known - (deep - self._deep)]
             told = await self.dialect.quotes(self.wire, tuple(old), deep) if old else ()
+            await self.first_prices.compare(
+                told, {one.instrument.symbol: one for one in old}, now - self.skew
+            )
             hedges = {one.instrument.symbol: one for one in old if one.instrument.symbol in deep}
             for quote in await self.intervals.beside(told, hedges):
                 self._quotes[quote.symbol] = (now, quote)
@@ -143,6 +172,15 @@ class Exchange:
             self.skew = now + (answered - now) / 2 - theirs
             self._skew_at = now
         return self.skew
+
+    def present(self, began: datetime) -> datetime:
+        """
+        The venue's time when a look *began* by the local clock, or earlier.
+
+        Never later: a clock that was set back while the look went on, and before the skew was measured,
+        would put it off into the future, and what happens until then would not be asked for again.
+        """
+        return min(began, self._clock()) - self.skew
 
     def doubt_skew(self) -> None:
         """The clock may have been set since the skew was measured; the next pass measures it again."""

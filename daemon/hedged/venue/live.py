@@ -163,7 +163,7 @@ class LiveVenue:
     async def send(self, order: Order) -> Outcome:
         account, symbol = self._placed(order.symbol)
         try:
-            listing = await account.exchange.listing(symbol)
+            listing = await account.exchange.listing_now(symbol, self.book.multiplier(order.symbol))
         except VenueUnavailable as error:
             raise Unjudged(f"nothing was sent: {error}") from None
         most = listing.contracts_max
@@ -255,8 +255,9 @@ class LiveVenue:
         held = {found.position.symbol for found in seen.positions}
         for unknown in sorted(held - listings.keys()):
             log.warning("unknown_contract_held", account=account.name, contract=unknown)
-        needed = sorted((account.legs | held) & listings.keys())
-        quotes = await exchange.quotes(needed, account.legs)
+        quotes = await exchange.quotes((account.legs | held) & listings.keys(), account.legs)
+        listings = exchange.listed  # they may have been told anew meanwhile
+        needed = sorted(quotes.keys() & listings.keys())
         tiers = await exchange.tiers.of(account.name, account.wire, [listings[s] for s in needed])
         vouched = await self._vouch(account, listings, seen)
         misvalued = dict(doubts.of_notionals(account, seen, listings, quotes))
@@ -338,16 +339,16 @@ class LiveVenue:
 
         if self.book.told_until is not None:
             seen = await look()
-            return seen, await self._noted(seen, now, now - self._skew())
+            return seen, await self._noted(seen, now, self._present(now))
         await asyncio.gather(*(timed(account) for account in accounts))
         seen, opened = await anchored(
-            look, lambda: self._of_late(accounts), lambda: self._clock() - self._skew()
+            look, lambda: self._of_late(accounts), lambda: self._present(self._clock())
         )
         return seen, await self._noted(seen, now, opened)
 
-    def _skew(self) -> timedelta:
-        """How far the local clock is ahead of the venue that is furthest behind."""
-        return max(account.exchange.skew for account in self.hedges)
+    def _present(self, began: datetime) -> datetime:
+        """See `Exchange.present`; of the venue that is furthest behind."""
+        return min(account.exchange.present(began) for account in self.hedges)
 
     async def _of_late(self, accounts: tuple[Account, ...]) -> set[tuple[str, datetime]]:
         """What happened on *accounts* until now, by key and instant."""

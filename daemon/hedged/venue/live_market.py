@@ -91,7 +91,8 @@ class LiveMarket:
     async def refresh(self, symbols: Iterable[str], now: datetime, since: datetime | None) -> None:
         self._seen, self._since = {}, since
         names = sorted(set(symbols))
-        theirs = now - await self.exchange.measure_skew()
+        await self.exchange.measure_skew()
+        theirs = self.exchange.present(now)
         until = _floor(theirs - CLOSED_FOR, MINUTE)
         begins = min(until - RECENT, _floor(since or until, MINUTE))
         asked = await self.exchange.quotes(names)
