@@ -18,9 +18,9 @@ from hedged.venue.book import Book
 from hedged.venue.budget import Budgets
 from hedged.venue.dialect import Dialect
 from hedged.venue.exchange import Exchange
-from hedged.venue.holdings import StatedHolding
+from hedged.venue.holdings import LivePortfolio, StatedHolding
 from hedged.venue.ledger import Ledger
-from hedged.venue.live import LivePortfolio, LiveVenue
+from hedged.venue.live import LiveVenue
 from hedged.venue.opening import DIALECTS
 from hedged.venue.protocol import Order
 from hedged.venue.wire import Credentials, Wire

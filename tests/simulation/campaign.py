@@ -11,6 +11,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import sys
 import time
 import traceback
 from collections import Counter
@@ -78,8 +79,10 @@ def summed(rows: Iterable[Row]) -> Row:
 
 
 def figures(seed0: int, count: int) -> dict[str, float]:
-    """A shard for `campaign.parts`."""
+    """A shard for `campaign.parts`; a day that went wrong is told with its seed."""
     whole = summed(run(range(seed0, seed0 + count), 1))
+    for row in whole["bad"]:
+        print(told(row), file=sys.stderr)
     return {
         "violations": whole["violating_seeds"],
         "passes": whole["passes"],

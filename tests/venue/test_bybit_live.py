@@ -22,8 +22,9 @@ from hedged.errors import OutcomeUnknown, VenueUnavailable
 from hedged.venue.book import Book
 from hedged.venue.bybit.dialect import LOOKS
 from hedged.venue.dialect import Happening
+from hedged.venue.holdings import LivePortfolio
 from hedged.venue.ledger import Ledger
-from hedged.venue.live import LivePortfolio, LiveVenue
+from hedged.venue.live import LiveVenue
 from lines import BTC, BTC_ID, Line, later, linked, order, portfolio, rest, trade_by_hand
 
 D = Decimal

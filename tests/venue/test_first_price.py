@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 from builders import d, quote
-from exchange.opening import VENUES
+from exchange.opening import VENUES, binance_venue
 from exchange.tape import Bar, Tape
 from hedged.core.metrics.history import SCHEMAS
 from hedged.errors import VenueUnavailable
 from hedged.venue.first_price import LATELY, FirstPrices
 from hedged.venue.opening import DIALECTS
-from lines import BTC, BTC_ID, Line, linked
+from lines import BTC, BTC_ID, ETH, Line, later, linked, portfolio
 
 NOW = datetime(2022, 6, 13, 9, 30, tzinfo=UTC)
 
@@ -68,13 +69,41 @@ async def test_a_price_that_is_a_multiple_of_the_last_needs_bars_that_bear_it_ou
     bars = Bars()
     first = over(bars)
     await compare(first, 100)
-    with pytest.raises(VenueUnavailable):
-        await compare(first, 20)
+    await compare(first, 20)
+    assert [why[:41] for why in first.doubts([BTC, "ETH"])] == [
+        "BTC/USDT:USDT is told at 20, and its bars"
+    ]
+    assert first.doubts(["ETH"]) == []
     bars.close = 21.0
     await compare(first, 20)
+    assert first.doubts([BTC]) == []
     await compare(first, 19)
 
     assert len(bars.asked) == 3
+
+
+async def test_a_price_that_comes_back_ends_the_doubt() -> None:
+    first = over(Bars())
+    await compare(first, 100)
+    await compare(first, 20)
+    await compare(first, 99)
+
+    assert first.doubts([BTC]) == []
+
+
+@pytest.mark.parametrize("held", [{}, {"BTC": d(1)}])
+async def test_a_price_that_falls_to_a_tenth_holds_and_is_recorded(
+    tmp_path: Path, held: dict[str, Decimal]
+) -> None:
+    async with linked(binance_venue(deposit=50_000)) as line:
+        line.venue.engine.state.funding_wallet = held
+        live = portfolio(line, tmp_path, *([ETH] if held else [BTC]))
+        await live.observe(line.clock(), after=0)
+        multiply(line, d("0.1"))
+        seen = await live.observe(later(line, seconds=30), after=0)
+
+    told = "BTC/USDT:USDT is told at 6,000, and its bars closed at 60,000"
+    assert len([why for why in seen.doubts if told in why]) == 1
 
 
 async def test_a_contract_without_a_bar_is_taken_at_its_price() -> None:
@@ -114,6 +143,6 @@ def multiply(line: Line, times: Decimal) -> None:
     market.mark, market.index = market.mark * times, market.index * times
     line.venue.engine.set_book(
         BTC_ID,
-        [(price * times, size) for price, size in market.book.bids],
-        [(price * times, size) for price, size in market.book.asks],
+        [(round(price * times, 1), size) for price, size in market.book.bids[:1]],
+        [(round(price * times, 1) + 1, size) for price, size in market.book.asks[:1]],
     )

@@ -18,9 +18,9 @@ from hedged.core.resolution import Absence
 from hedged.errors import Unjudged, VenueUnavailable
 from hedged.venue.accounts import Account
 from hedged.venue.book import Book
-from hedged.venue.holdings import StatedHolding
+from hedged.venue.holdings import LivePortfolio, StatedHolding
 from hedged.venue.ledger import Ledger
-from hedged.venue.live import LivePortfolio, LiveVenue
+from hedged.venue.live import LiveVenue
 from hedged.venue.opening import DIALECTS
 from lines import BTC, BTC_ID, ETH, ETH_ID, Line, later, linked, order, portfolio, trade_by_hand
 

@@ -26,8 +26,9 @@ from hedged.venue.book import Book
 from hedged.venue.dialect import Dialect
 from hedged.venue.exchange import Exchange
 from hedged.venue.first_price import FirstPrices
+from hedged.venue.holdings import LivePortfolio
 from hedged.venue.ledger import Contract, Ledger
-from hedged.venue.live import LivePortfolio, LiveVenue
+from hedged.venue.live import LiveVenue
 from hedged.venue.opening import DIALECTS
 from hedged.venue.tiers import TierTable
 from lines import (

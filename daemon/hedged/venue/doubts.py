@@ -6,15 +6,16 @@ Each check is a small function; a doubt is a sentence that says what is wrong an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
 import structlog
 
-from hedged.core.market import Quote, notional
+from hedged.core.market import Holding, Quote, notional
 from hedged.venue.accounts import Account
 from hedged.venue.dialect import AccountSeen, Listing, Rights, SymbolMode
+from hedged.venue.exchange import Exchange
 
 log = structlog.get_logger()
 
@@ -58,6 +59,12 @@ def of_notionals(
                 f"{symbol} on {account.name} is worth {ours:,.2f} by contract size and mark, and "
                 f"{found.notional:,.2f} by the venue's own figure",
             )
+
+
+def of_coins(exchange: Exchange, holdings: Iterable[Holding], known: Collection[str]) -> Iterable[str]:
+    """Prices of coins that no bar bears out, but for those *known* as the price of a leg."""
+    symbols = {one.price_symbol for one in holdings if one.price_symbol}
+    return (why for why in exchange.first_prices.doubts(symbols) if why not in known)
 
 
 def of_unread(unread: Mapping[str, str]) -> Iterable[str]:

@@ -27,12 +27,22 @@ LATELY = timedelta(days=1)
 
 
 class FirstPrices:
-    """The last price of each contract that this process took for right."""
+    """
+    The last price of each contract that this process took for right.
+
+    A first price that no bar bears out is no answer: nothing could be done with it. A later one is a
+    doubt, for what is held is to be watched while the market falls.
+    """
 
     def __init__(self, dialect: Dialect, wire: Wire) -> None:
         self._dialect = dialect
         self._wire = wire
         self._last: dict[str, Decimal] = {}
+        self._odd: dict[str, str] = {}
+
+    def doubts(self, symbols: Iterable[str]) -> Iterable[str]:
+        """What is wrong with the last prices of *symbols*."""
+        return [self._odd[symbol] for symbol in sorted(set(symbols)) if symbol in self._odd]
 
     async def compare(
         self, quotes: Iterable[Quote], listings: Mapping[str, Listing], present: datetime
@@ -45,21 +55,24 @@ class FirstPrices:
         Raises
         ------
         VenueUnavailable
-            When a price is far from the last close, or the bars can't be had: then nothing is decided
-            on it, and it is asked for again.
+            When a first price is far from the last close, or the bars can't be had: then nothing is
+            decided on it, and it is asked for again.
         """
         told = tuple(quotes)
         new = [one for one in told if not self._is_near_the_last(one)]
         closes = await asyncio.gather(*(self._close(listings[one.symbol], present) for one in new))
+        self._odd = {symbol: why for symbol, why in self._odd.items() if symbol not in listings}
         for quote, close in zip(new, closes, strict=True):
             if close is None:
                 log.warning("price_not_compared", contract=quote.symbol, price=str(quote.mark_price))
             elif not is_plausible(quote.mark_price, close):
-                raise VenueUnavailable(
+                self._odd[quote.symbol] = (
                     f"{quote.symbol} is told at {quote.mark_price:,.6g}, and its bars closed at "
                     f"{close:,.6g}; one of the two is wrong, and both are asked for again"
                 )
-        self._last |= {one.symbol: one.mark_price for one in told}
+                if quote.symbol not in self._last:
+                    raise VenueUnavailable(self._odd[quote.symbol])
+        self._last |= {one.symbol: one.mark_price for one in told if one.symbol not in self._odd}
 
     def _is_near_the_last(self, quote: Quote) -> bool:
         last = self._last.get(quote.symbol)

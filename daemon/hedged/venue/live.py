@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
@@ -33,7 +33,7 @@ from hedged.venue.accounts import Account, Names, balances_on, timed
 from hedged.venue.book import Book, Told
 from hedged.venue.dialect import AccountSeen, Happening, Listing, Unread
 from hedged.venue.first_look import Seen, anchored, margin_of
-from hedged.venue.holdings import StatedHolding, priced, stale, together
+from hedged.venue.holdings import LivePortfolio, priced, stale, together
 from hedged.venue.modes import Adjusted, flat, modes_of, put_right
 from hedged.venue.outcomes import Landed
 from hedged.venue.partly import marked
@@ -51,21 +51,6 @@ DOUBTED_AGAIN = timedelta(minutes=5)
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 SOUGHT_LATELY = timedelta(minutes=1)
 """An order is sought at every pass until it is given up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LivePortfolio:
-    """
-    *account* is the first hedge account, whose contracts go by their plain symbols. *by_hand* says that
-    orders may not leave for this exchange, whatever the key may do.
-    """
-
-    name: str
-    account: str
-    numeraire: str
-    stated: tuple[StatedHolding, ...] = ()
-    stated_age_max: timedelta = timedelta(days=31)
-    by_hand: bool = False
 
 
 class LiveVenue:
@@ -143,6 +128,7 @@ class LiveVenue:
             flows=tuple(one for one in told if isinstance(one, Flow)),
             doubts=(
                 *found,
+                *doubts.of_coins(self.hedges[0].exchange, holdings, found),
                 *self._pause.doubts(now),
                 *stale(self.portfolio.stated, now, self.portfolio.stated_age_max),
             ),
@@ -256,6 +242,7 @@ class LiveVenue:
         for unknown in sorted(held - listings.keys()):
             log.warning("unknown_contract_held", account=account.name, contract=unknown)
         quotes = await exchange.quotes((account.legs | held) & listings.keys(), account.legs)
+        odd = exchange.first_prices.doubts(quotes)
         listings = exchange.listed  # they may have been told anew meanwhile
         needed = sorted(quotes.keys() & listings.keys())
         tiers = await exchange.tiers.of(account.name, account.wire, [listings[s] for s in needed])
@@ -289,6 +276,7 @@ class LiveVenue:
                 *doubts.of_account(account, seen, skew),
                 *misvalued.values(),
                 *vouched,
+                *odd,
             ),
             misvalued=tuple(key(symbol) for symbol in misvalued),
         )

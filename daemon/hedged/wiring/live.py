@@ -27,9 +27,9 @@ from hedged.venue.budget import Budgets, loop_time
 from hedged.venue.catalogue import refuse_only_leg
 from hedged.venue.dialect import Dialect
 from hedged.venue.exchange import Exchange
-from hedged.venue.holdings import StatedHolding, read_holdings
+from hedged.venue.holdings import LivePortfolio, StatedHolding, read_holdings
 from hedged.venue.ledger import Ledger
-from hedged.venue.live import LivePortfolio, LiveVenue
+from hedged.venue.live import LiveVenue
 from hedged.venue.opening import DIALECTS
 from hedged.venue.wire import Credentials, Permit, Proxies, Wire
 
