@@ -33,6 +33,7 @@ SIZE_GAP_MAX = D("0.04")
 ORDERS_A_TICK_MAX = 2
 ORDERS_AN_HOUR_MAX = 12
 ORDERS_A_DAY_MAX = 60
+ORDERS_AN_HOUR_CEILING, ORDERS_A_DAY_CEILING = 60, 500
 SKEW_MAX = 3.0
 UNEXPLAINED_AGAIN = timedelta(seconds=45)
 QUARANTINE = timedelta(seconds=335)
@@ -57,6 +58,7 @@ class Checker:
         self.counts: Counter[str] = Counter()
         self.sent: dict[str, Sent] = {}
         self.forgotten: set[str] = set()
+        self.lifted_at = time.start
         self.position: dict[str, Decimal] = {BTC: ZERO, ETH: ZERO}
         self.multiplier = {s: world.engine.contract(s).multiplier for s in (BTC, ETH)}
         self.served_at: dict[str, datetime] = {}
@@ -205,12 +207,17 @@ class Checker:
         # An older journal that was put back does not know how many there were.
         known = (one for one in self.sent.values() if one.id not in self.forgotten)
         times = [one.at for one in known if one.symbol == order.symbol]
-        hour = sum(order.at - at <= timedelta(hours=1) for at in times)
-        if hour > ORDERS_AN_HOUR_MAX:
-            self.violate("13", f"{hour} orders on {order.symbol} within an hour")
-        day = sum(order.at - at <= timedelta(days=1) for at in times)
-        if day > ORDERS_A_DAY_MAX:
-            self.violate("13", f"{day} orders on {order.symbol} within a day")
+        since = [at for at in times if at > self.lifted_at]  # who lifts a breaker begins anew
+        for counted, an_hour, a_day in (
+            (since, ORDERS_AN_HOUR_MAX, ORDERS_A_DAY_MAX),
+            (times, ORDERS_AN_HOUR_CEILING, ORDERS_A_DAY_CEILING),
+        ):
+            hour = sum(order.at - at <= timedelta(hours=1) for at in counted)
+            if hour > an_hour:
+                self.violate("13", f"{hour} orders on {order.symbol} within an hour")
+            day = sum(order.at - at <= timedelta(days=1) for at in counted)
+            if day > a_day:
+                self.violate("13", f"{day} orders on {order.symbol} within a day")
 
     def replied(self, client_order_id: str, what: str) -> None:
         """What the daemon heard of its order."""
@@ -254,6 +261,7 @@ class Checker:
             self._goal[fill.symbol] += fill.signed
             return
         order = self.sent[fill.client_order_id]
+        self.safety.filled(order, fill.signed)
         order.filled += fill.quantity
         if order.filled > order.quantity:
             self.violate("10", f"{order.id} filled {order.filled} of {order.quantity}")
@@ -263,6 +271,11 @@ class Checker:
             self.violate("11", f"{fill.symbol} is {after}, from {base} on the way to {goal}")
 
     # ---- passes
+
+    def lifted(self) -> None:
+        """A person lifts what a breaker has set."""
+        self.lifted_at = self.time()
+        self.happened("lifted")
 
     def started(self, life: int) -> None:
         """A process starts."""

@@ -229,7 +229,7 @@ class Day:
         asyncio.get_running_loop().call_later(PERSON_S, self._person)
         standing = self.checker.restrictions()
         if any(one["by"] == "breaker" for one in standing):
-            self.checker.happened("lifted")
+            self.checker.lifted()
             with Journal.open_beside(self.checker.journal.path, self.wall) as journal:
                 journal.lift(PORTFOLIO, by="person")
 

@@ -117,6 +117,11 @@ class Safety:
         if order.side == "sell":
             self._check_margin(order)
 
+    def filled(self, order: Sent, signed: Decimal) -> None:
+        """An order of the plan in hand filled: what follows in it is reckoned from there."""
+        if order.looked == self.served_at.get("positions"):
+            self.held[order.symbol] = self.held.get(order.symbol, ZERO) + signed
+
     def _check_account(self, order: Sent) -> None:
         """19: one-way mode, margin mode, leverage and owner are as they should be, and seen lately."""
         now = self.time()

@@ -227,7 +227,7 @@ class Year:
         with Journal.open_beside(self.journal, self.wall) as journal:
             if tripped:
                 journal.lift(PORTFOLIO, by="person")
-                self.checker.counts["lifted"] += 1
+                self.checker.lifted()
             if waits:
                 self._decided(Approvals(journal))
 
