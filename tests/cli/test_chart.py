@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from hedged.cli.chart.picture import page, picture
 from hedged.cli.chart.prices import spread
 from hedged.core.metrics import History, measure
 from hedged.core.metrics.history import SCHEMAS
+from hedged.core.record import CycleRecord
 from hedged.errors import VenueUnavailable
 from hedged.service.ticks import Schedule
 from hedged.settings import sections
@@ -466,3 +468,58 @@ def test_only_the_picture_needs_plotly(config: Config) -> None:
             [sys.executable, "-c", code, *args], capture_output=True, text=True, timeout=60, check=False
         )
         assert done.stderr.strip() == "imported False"
+
+
+# The run that the settings describe.
+
+
+def test_every_review_of_the_demo_is_drawn_as_it_is_recorded(
+    hedged: Hedged, demo: tuple[Path, dict[str, Any]], demo_records: list[CycleRecord]
+) -> None:
+    drawn = hedged("chart", "--at", "2023-01-01", "--days", "900", "-c", demo[1]["settings"], "--json")
+    shown = [
+        (
+            datetime.fromisoformat(review["at"]),
+            review["decider"],
+            Decimal(review["goal_before"]),
+            Decimal(review["goal_ratio"]),
+            {rule: review["statuses"][rule] for rule in review["verdicts"]},
+        )
+        for review in drawn.json["reviews"]
+    ]
+    recorded = [
+        (
+            record.inputs.tick.scheduled_at,
+            judged.decider,
+            judged.goal_before,
+            judged.goal_ratio,
+            {line.rule: line.status for line in judged.rules},
+        )
+        for record in demo_records
+        if (judged := record.thought.judgement) is not None
+    ]
+
+    assert len(recorded) == 86
+    assert shown == recorded
+
+
+def test_a_picture_before_the_run_says_where_its_rehearsal_begins(
+    hedged: Hedged, demo: tuple[Path, dict[str, Any]]
+) -> None:
+    first, before = (
+        hedged("chart", "--at", at, "-c", demo[1]["settings"], "--json").json
+        for at in ("2021-05-10", "2021-05-09")
+    )
+
+    assert [review["at"][:10] for review in first["reviews"]] == ["2021-05-10"]
+    assert first["notes"] == []
+    assert before["reviews"][0]["at"][:10] == "2020-11-16"
+    assert "the run begins on 2021-05-10, after the picture" in before["notes"][0]
+
+
+def test_a_run_begins_with_the_review_that_is_due_at_its_start() -> None:
+    known = policy(rules=MATRIX, signal=DEMO_SIGNAL)
+    wednesday = datetime(2022, 6, 15, 12, tzinfo=UTC)
+    reviews = chart_of(known, demo(), WEEKLY, AUGUST, 250, (), wednesday).figures.reviews
+
+    assert reviews[0].at == datetime(2022, 6, 13, tzinfo=UTC)

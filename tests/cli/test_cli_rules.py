@@ -58,6 +58,31 @@ def test_a_goal_can_be_given_and_is_kept_within_its_bounds(
     assert [Decimal(line["would_set"]) for line in found["rules"]] == [1, 0]
 
 
+@pytest.mark.parametrize(
+    ("changed", "args", "goal_from", "said"),
+    [
+        ({}, (), "initial_ratio", "for a goal of 20% (initial_ratio; give another with --goal)"),
+        ({}, ("--goal", "0.5"), "--goal", "for a goal of 50% (--goal)"),
+        ({"initial_ratio = 0.20": ""}, (), "nothing held", "for a goal of 0% (nothing held, for"),
+    ],
+)
+def test_it_is_said_where_the_goal_comes_from(
+    hedged: Hedged,
+    config: Callable[..., Path],
+    changed: dict[str, str],
+    args: tuple[str, ...],
+    goal_from: str,
+    said: str,
+) -> None:
+    path = config()
+    for old, new in changed.items():
+        path.write_text(path.read_text().replace(old, new))
+    asked = ("test", "--at", "2022-06-13", "-c", path, *args)
+
+    assert said in " ".join(hedged(*asked).out.split())
+    assert hedged(*asked, "--json").json[0]["goal_from"] == goal_from
+
+
 def test_the_verdicts_are_told_with_figures_and_what_they_would_do(
     hedged: Hedged, config: Callable[..., Path]
 ) -> None:

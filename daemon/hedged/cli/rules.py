@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 import typer
@@ -73,6 +74,14 @@ def show_metrics(*, json: bool, markdown: bool) -> None:
     )
 
 
+GoalFrom = Literal["--goal", "initial_ratio", "nothing held"]
+_GOAL_FROM: dict[GoalFrom, str] = {
+    "--goal": "--goal",
+    "initial_ratio": "initial_ratio; give another with --goal",
+    "nothing held": "nothing held, for initial_ratio is not set; give another with --goal",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleTested:
     """One rule on one date; *would_set* is what it would make of the goal, were it to fire."""
@@ -88,13 +97,18 @@ class RuleTested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixTested:
-    """All rules of a portfolio on the last bar that had closed by *until*."""
+    """
+    All rules of a portfolio on the last bar that had closed by *until*.
+
+    *goal_from* says where the goal before comes from: no run is read, so it is not the one held then.
+    """
 
     portfolio: str
     until: datetime
     symbol: str
     bar_close: datetime
     goal_ratio: Decimal
+    goal_from: GoalFrom
     rules: tuple[RuleTested, ...]
     notes: tuple[str, ...]
 
@@ -149,8 +163,7 @@ def _tested(
 ) -> MatrixTested:
     check_served(policy, market)
     row = _row(policy, holdings, market, until)
-    given = policy.ratio.initial_ratio or Decimal(0) if goal is None else goal
-    start = policy.ratio.clamp(given)
+    start, goal_from = _start(policy, goal)
     verdicts = evaluate(policy.rules, row)
     return MatrixTested(
         portfolio=policy.portfolio,
@@ -158,6 +171,7 @@ def _tested(
         symbol=row.symbol,
         bar_close=row.bar_close,
         goal_ratio=start,
+        goal_from=goal_from,
         rules=tuple(
             RuleTested(
                 rule=rule.name,
@@ -172,6 +186,16 @@ def _tested(
         ),
         notes=row.notes,
     )
+
+
+def _start(policy: Policy, goal: Decimal | None) -> tuple[Decimal, GoalFrom]:
+    """The goal that the rules find, inside its bounds, and where it comes from."""
+    initial = policy.ratio.initial_ratio
+    if goal is not None:
+        return policy.ratio.clamp(goal), "--goal"
+    if initial is not None:
+        return policy.ratio.clamp(initial), "initial_ratio"
+    return policy.ratio.clamp(Decimal(0)), "nothing held"
 
 
 def _row(
@@ -208,7 +232,7 @@ def _print_tested(tested: MatrixTested) -> None:
     out.print(
         f"[bold]The rules of {tested.portfolio} on {tested.until:%A %Y-%m-%d}[/], judged on the bar of "
         f"{tested.symbol} that closed {tested.bar_close:%Y-%m-%d %H:%M} UTC, for a goal of "
-        f"{percent(tested.goal_ratio)}"
+        f"{percent(tested.goal_ratio)} ({_GOAL_FROM[tested.goal_from]})"
     )
     for note in tested.notes:
         out.print(f"[yellow]data:[/] {escape(note)}")

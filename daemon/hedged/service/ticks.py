@@ -59,13 +59,17 @@ class Schedule:
         times = [trigger.get_next_fire_time(None, later) for trigger in self.triggers]
         return min((at for at in times if at is not None), default=None)
 
+    def last_review(self, now: datetime) -> datetime | None:
+        """The latest review that should have been by *now*: the first of a daemon started then."""
+        return _latest(self.review, now - self.delay)
+
     def due(self, journal: Journal, portfolio: str, now: datetime) -> Tick | None:
         """The pass that is due for *portfolio* at *now*: a review before a guard pass."""
         return self.due_review(journal, portfolio, now) or self.due_guard(journal, portfolio, now)
 
     def due_review(self, journal: Journal, portfolio: str, now: datetime) -> Tick | None:
         """The latest review that should have been by *now*, unless it has its record already."""
-        at = _latest(self.review, now - self.delay)
+        at = self.last_review(now)
         if at is None:
             return None
         last = journal.last_review_at(portfolio)

@@ -53,4 +53,5 @@ def _chart(config: list[Path], at: str | None, days: int, portfolio: str | None)
     until = asked or recorded.bars["open_time"][-1] + market.step
     check_covered(recorded, until)
     history, notes = recorded_signal(market, policy, holdings, until)
-    return chart_of(policy, history, Schedule(settings.schedule), until, days, notes)
+    start = settings.venue.start if settings.venue.walks else None
+    return chart_of(policy, history, Schedule(settings.schedule), until, days, notes, start)

@@ -185,13 +185,15 @@ def chart_of(
     until: datetime,
     days: int,
     notes: tuple[str, ...],
+    start: datetime | None = None,
 ) -> Chart:
     """
     What is to be seen of *policy* on the bars of the *days* before *until*.
 
-    The rules are rehearsed from the first review of the history, as `hedged rules lint` does it, so
-    that a review reads the same whatever span is shown. Raises `VenueUnavailable` where all bars of
-    the span are missing.
+    The rules are rehearsed from the first review of a daemon started at *start*, so that every review
+    reads as the record of that run; without a start, or before it, from the first bar of the history.
+    Either way a review reads the same whatever span is shown. Raises `VenueUnavailable` where all
+    bars of the span are missing.
     """
     named = names_of(policy)
     curves, events = _curves(named), _events(named)
@@ -208,7 +210,8 @@ def chart_of(
         shown=measured.height - bars.height,
         events=events,
     )
-    reviews = reviews_of(schedule, measured["close_time"][0], until)
+    first, told = _begun(schedule, measured["close_time"][0], start, until)
+    reviews = reviews_of(schedule, first, until)
     rehearsal = rehearse(policy.rules, measured, history.bar, reviews, policy.ratio)
     shown = tuple(_reviews(rehearsal, past.opens[past.shown]))
     figures = Figures(
@@ -224,9 +227,24 @@ def chart_of(
         events=tuple(_happened(past)),
         entries=tuple(_entries(shown, policy.rules)),
         reviews=shown,
-        notes=(*notes, *missing_last(measured)),
+        notes=(*notes, *missing_last(measured), *told),
     )
     return Chart(figures=figures, bars=bars, rules=policy.rules, curves=curves)
+
+
+def _begun(
+    schedule: Schedule, first: datetime, start: datetime | None, until: datetime
+) -> tuple[datetime, tuple[str, ...]]:
+    """When the rehearsal begins, of a history whose first bar closed at *first*; and what to say."""
+    began = None if start is None else schedule.last_review(start)
+    if start is None or began is None:
+        return first, ()
+    if until < began:
+        return first, (
+            f"the run begins on {start:%Y-%m-%d}, after the picture; the rules are rehearsed from the "
+            f"first bar, which closed {first:%Y-%m-%d}",
+        )
+    return max(first, began), ()
 
 
 def _curves(named: Iterable[str]) -> tuple[str, ...]:
