@@ -94,7 +94,7 @@ def test_every_warning_of_the_lint_is_explained_with_its_dates(file: Path) -> No
     (matrix,) = json.loads(linted.stdout)
     warnings = [found for found in matrix["findings"] if found["severity"] != "note"]
     expected = {
-        WEEKLY: [("never_true", ["mild caution"], 2), ("churn", ["high risk", "recovery"], 2)],
+        WEEKLY: [("never_fires", ["mild caution"], 2), ("churn", ["high risk", "recovery"], 2)],
         DAILY: [("churn", ["over-leveraged longs", "through resistance"], 2)],
     }
 

@@ -242,11 +242,27 @@ def test_rules_without_a_doubt_leave_with_zero(hedged: Hedged, config: Callable[
     assert "nothing doubtful was found" in found.out
 
 
+def test_a_rule_that_is_always_blocked_is_found_on_real_history(
+    hedged: Hedged, config: Callable[..., Path]
+) -> None:
+    path = config(
+        rule("bear", "close < sma_200", "raise_to = 0.30"),
+        rule("bullish confirmation", "breaks_ath_volume_7", "set_to = 0"),
+    )
+
+    ((found,),) = [matrix["findings"] for matrix in hedged("lint", "-c", path, "--json").json]
+
+    assert (found["kind"], found["rules"]) == ("never_fires", ["bullish confirmation", "bear"])
+    assert found["evidence"].startswith(
+        "true at 3 of 111 reviews: blocked by an unknown rule above at 3"
+    )
+
+
 def test_the_reviews_are_those_of_the_schedule(hedged: Hedged, config: Callable[..., Path]) -> None:
     (daily,) = hedged("lint", "-c", config(review='"daily"'), "--json").json
 
     assert daily["reviews"] == 777
-    assert "never_true" not in {finding["kind"] for finding in daily["findings"]}
+    assert "never_fires" not in {finding["kind"] for finding in daily["findings"]}
 
 
 # rules scenario

@@ -21,17 +21,24 @@ DEMO = Path(str(resources.files("hedged") / "demo_data" / "history"))
 
 
 def linted(
-    *rules: Rule, closes: list[float | None] | None = None, past: History | None = None, every: int = 7
+    *rules: Rule, closes: list[float | None] | None = None, past: History | None = None, days: int = 7
 ) -> dict[str, Finding]:
     """The first finding of each kind, with a review every so many days."""
+    found = every(*rules, closes=closes, past=past, days=days)
+    return {finding.kind: finding for finding in reversed(found)}
+
+
+def every(
+    *rules: Rule, closes: list[float | None] | None = None, past: History | None = None, days: int = 7
+) -> tuple[Finding, ...]:
+    """Every finding, in order."""
     past = past or history(closes or WAVES)
     first = past.bars["open_time"][0]
     end = past.bars["open_time"][-1] + timedelta(days=1)
     names = {name for one in rules for name in parse(one.when).names}
     frame = measure(past, names, signal(), end)
-    ticks = [first + timedelta(days=i) for i in range(every, (end - first).days + 1, every)]
-    found = lint(rehearse(rules, frame, "1d", ticks, RatioPolicy(initial_ratio=d("0.20"))))
-    return {finding.kind: finding for finding in reversed(found)}
+    ticks = [first + timedelta(days=i) for i in range(days, (end - first).days + 1, days)]
+    return lint(rehearse(rules, frame, "1d", ticks, RatioPolicy(initial_ratio=d("0.20"))))
 
 
 def weekly(*states: float) -> list[float | None]:
@@ -81,24 +88,62 @@ def test_a_rule_whose_every_entry_is_used_up_is_shadowed() -> None:
     assert "shadowed" not in linted(lower, upper, closes=weekly(99, 101, 99.8, 101))
 
 
-def test_a_rule_that_is_never_true_at_a_review_says_on_how_many_bars_it_was() -> None:
+def test_a_rule_that_is_never_fires_at_a_review_says_on_how_many_bars_it_was() -> None:
     midweek = [100.0] * 3 + [120.0] + [100.0] * 17
     spike = rule("spike", "close > 110", set_to=0)
 
-    found = linted(spike, closes=midweek)["never_true"]
+    found = linted(spike, closes=midweek)["never_fires"]
     assert found.severity == "warning"
     assert "true at 0 of 3 reviews, on 1 of 21 bars (first 2024-01-05)" in found.evidence
     assert "window" in found.fix
 
-    quiet = linted(spike, closes=weekly(99, 100))["never_true"]
+    quiet = linted(spike, closes=weekly(99, 100))["never_fires"]
     assert (quiet.count, quiet.first_dates) == (0, ())
-    assert "never_true" not in linted(spike, closes=midweek, every=1)
+    assert "never_fires" not in linted(spike, closes=midweek, days=1)
 
 
 def test_a_rule_without_any_figure_is_told_as_unknown() -> None:
-    found = linted(rule("funded", "funding_rate < 0", raise_to="0.30"))["never_true"]
+    found = linted(rule("funded", "funding_rate < 0", raise_to="0.30"))["never_fires"]
 
     assert "unknown at all 9" in found.evidence
+
+
+def test_a_rule_that_an_unknown_one_above_always_blocks_never_fires() -> None:
+    unknown = rule("bear", "close < sma_200", raise_to="0.90")
+    found = linted(unknown, rule("high", "close > 100", lower_to="0.10"))
+
+    held = found["never_fires"]
+    assert (held.severity, held.rules, held.count) == ("warning", ("bear",), 0)  # no sma_200 at all
+    assert "true at 0 of 9 reviews; unknown at all 9" in held.evidence
+    (high,) = [one for one in every(unknown, HIGH) if one.rules[0] == "high"]
+    assert (high.kind, high.rules, high.count) == ("never_fires", ("high", "bear"), 2)
+    assert high.evidence.startswith("true at 2 of 9 reviews: blocked by an unknown rule above at 2")
+    assert high.first_dates == ("2024-01-15", "2024-01-29")
+    assert "which metric of bear has no value" in high.fix
+    # A rule that may raise is not blocked, and one that is unknown but can't raise blocks nothing.
+    assert not [one for one in every(unknown, LOW) if one.rules[0] == "low"]
+    tame = rule("bear", "close < sma_200", lower_to="0")
+    assert not [one for one in every(tame, HIGH) if one.rules[0] == "high"]
+
+
+def test_a_rule_that_is_blocked_once_and_used_up_once_never_fires() -> None:
+    """Neither alone accounts for every entry: blocked while sma_15 is unknown, then used up."""
+    upper = rule("upper", "close > sma_15", raise_to="0.90")
+    lower = rule("lower", "close > 100", lower_to="0.10")
+    found = linted(upper, lower, closes=weekly(100, 101, 100, 101))
+
+    assert "shadowed" not in found
+    assert found["never_fires"].rules == ("lower", "upper")
+    told = "blocked by an unknown rule above at 1, used up by a rule above at 1"
+    assert told in found["never_fires"].evidence
+
+
+def test_a_rule_that_was_true_when_first_seen_and_never_again_never_fires() -> None:
+    found = linted(HIGH, closes=weekly(101, 99, 100, 99))["never_fires"]
+
+    assert "true at 1 of 4 reviews: true when first seen at 1 (first 2024-01-08)" in found.evidence
+    assert found.rules == ("high",)
+    assert linted(HIGH, closes=weekly(101, 99, 101, 99)) == {}
 
 
 def test_a_rule_that_is_always_true_says_nothing() -> None:
@@ -109,7 +154,7 @@ def test_a_rule_that_is_always_true_says_nothing() -> None:
 
 def test_a_constant_condition_is_judged_like_any_other() -> None:
     assert "always_true" in linted(rule("true", "true", raise_to="0.30"))
-    assert "never_true" in linted(rule("false", "1 > 2", raise_to="0.30"))
+    assert "never_fires" in linted(rule("false", "1 > 2", raise_to="0.30"))
 
 
 def test_a_lower_rule_that_reduces_while_a_higher_one_holds_is_a_note() -> None:

@@ -8,6 +8,7 @@ what is wrong, how often and when it showed, and the fix.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from hedged.core.comparisons import Bound, bounds, comparisons
 from hedged.core.metrics import Metric, find
 from hedged.core.rehearsal import Rehearsal, Rehearsed, known_of
 from hedged.core.rules import Rule, constant_of, parse
+from hedged.core.target import Status
 from hedged.core.wording import percent
 
 REVIEWS_UNDONE_MAX = 3
@@ -29,7 +31,7 @@ _ENTRIES = ("fired", "spent", "cooling", "blocked")
 
 Severity = Literal["error", "warning", "note"]
 Kind = Literal[
-    "churn", "shadowed", "never_true", "always_true", "reduces_while_higher_holds", "units",
+    "churn", "shadowed", "never_fires", "always_true", "reduces_while_higher_holds", "units",
     "cooldown_delays_protection", "while_spends_entries", "no_dead_zone",
 ]  # fmt: skip
 
@@ -82,34 +84,37 @@ def _first(stamps: Iterable[datetime]) -> str:
 
 
 def _truth(rehearsal: Rehearsal) -> Iterator[Finding]:
-    stamps = rehearsal.rows["at"].to_list()
+    """A rule that is always true, and one that never fires, unless `_shadowed` tells of it."""
     for place, rule in enumerate(rehearsal.rules):
         values = [review.values[place] for review in rehearsal.reviews]
         known = [value for value in values if value is not None]
-        if not values or len(set(known)) > 1:
-            continue
-        if known and known[0]:
-            since = [at for at, value in zip(stamps, values, strict=True) if value]
-            yield Finding(
-                kind="always_true",
-                severity="warning",
-                rules=(rule.name,),
-                wrong="it is always true, so it says nothing and hardly ever turns true",
-                evidence=f"true at all {len(known)} reviews that knew{_first(since[:1])}",
-                count=len(known),
-                first_dates=_dates(since),
-                fix="narrow the condition, or take the rule out",
-            )
-        else:
-            yield _never(rule, rehearsal.bars, len(values), len(known))
+        if values and not any(known):
+            yield _never_true(rule, rehearsal.bars, len(values), len(known))
+        elif values and all(known):
+            yield _always(rule, [r.at for r in rehearsal.reviews if r.values[place]])
+        elif values and not _fires(rehearsal, place) and not _is_shadowed(rehearsal, place):
+            yield _held_back(rehearsal, place)
 
 
-def _never(rule: Rule, bars: pl.DataFrame, reviews: int, known: int) -> Finding:
+def _always(rule: Rule, since: list[datetime]) -> Finding:
+    return Finding(
+        kind="always_true",
+        severity="warning",
+        rules=(rule.name,),
+        wrong="it is always true, so it says nothing and hardly ever turns true",
+        evidence=f"true at all {len(since)} reviews that knew{_first(since[:1])}",
+        count=len(since),
+        first_dates=_dates(since),
+        fix="narrow the condition, or take the rule out",
+    )
+
+
+def _never_true(rule: Rule, bars: pl.DataFrame, reviews: int, known: int) -> Finding:
     """A rule without a true review; bars on which it was true say that the reviews missed them."""
     missed = bars.filter(known_of(bars, parse(rule.when)).fill_null(value=False))["close_time"]
     unknown = "" if known else f"; unknown at all {reviews}, for a metric of it has no value"
     return Finding(
-        kind="never_true",
+        kind="never_fires",
         severity="warning",
         rules=(rule.name,),
         wrong="it is never true at a review, so it never decides",
@@ -125,11 +130,63 @@ def _never(rule: Rule, bars: pl.DataFrame, reviews: int, known: int) -> Finding:
     )
 
 
+def _held_back(rehearsal: Rehearsal, place: int) -> Finding:
+    """A rule that was true at some reviews and decided at none, with what kept it from deciding."""
+    rule = rehearsal.rules[place]
+    true = [review for review in rehearsal.reviews if review.values[place]]
+    why = Counter(review.statuses[place] for review in true)
+    blocked = [review for review in true if review.statuses[place] == "blocked"]
+    unknown = tuple(
+        above.name
+        for i, above in enumerate(rehearsal.rules[:place])
+        if protects(above) and any(review.values[i] is None for review in blocked)
+    )
+    told = ", ".join(f"{_KEPT_BY[status]} at {count}" for status, count in why.items())
+    return Finding(
+        kind="never_fires",
+        severity="warning",
+        rules=(rule.name, *unknown),
+        wrong="it is true at some reviews, and decides at none",
+        evidence=f"true at {len(true)} of {len(rehearsal.reviews)} reviews: {told}"
+        + _first(review.at for review in true),
+        count=len(true),
+        first_dates=_dates(review.at for review in true),
+        fix=f"find out with `hedged rules test --at DATE` which metric of {' and '.join(unknown)} has "
+        "no value; a rule that may not reduce until it is known stays below it, another goes above"
+        if unknown
+        else "list it higher if it is the more severe one; keep it if it waits for a turn that this "
+        "history did not have",
+    )
+
+
+_KEPT_BY: dict[Status, str] = {
+    "blocked": "blocked by an unknown rule above",
+    "spent": "used up by a rule above",
+    "waiting": "true when first seen",
+    "holds": "true already",
+    "cooling": "cooling",
+}
+
+
+def _fires(rehearsal: Rehearsal, place: int) -> bool:
+    return any(review.statuses[place] == "fired" for review in rehearsal.reviews)
+
+
+def _entries(rehearsal: Rehearsal, place: int) -> list[Rehearsed]:
+    """The reviews at which the rule wanted to fire."""
+    return [review for review in rehearsal.reviews if review.statuses[place] in _ENTRIES]
+
+
+def _is_shadowed(rehearsal: Rehearsal, place: int) -> bool:
+    entries = _entries(rehearsal, place)
+    return bool(entries) and all(review.statuses[place] == "spent" for review in entries)
+
+
 def _shadowed(rehearsal: Rehearsal) -> Iterator[Finding]:
     for place, rule in enumerate(rehearsal.rules):
-        entries = [review for review in rehearsal.reviews if review.statuses[place] in _ENTRIES]
-        if not entries or any(review.statuses[place] != "spent" for review in entries):
+        if not _is_shadowed(rehearsal, place):
             continue
+        entries = _entries(rehearsal, place)
         deciders = [review.decider or "" for review in entries]
         above = tuple(name for name in (r.name for r in rehearsal.rules) if name in deciders)
         told = ", ".join(f"{name} {deciders.count(name)} times" for name in above)
