@@ -8,10 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from builders import BTC, MONDAY, d, funding, history, rule, signal
+from hedged.core.comparisons import thresholds
 from hedged.core.lint import Finding, lint, protects
-from hedged.core.metrics import History, measure
+from hedged.core.metrics import History, measure, vocabulary
 from hedged.core.rehearsal import rehearse
 from hedged.core.rules import Rule, parse
 from hedged.core.target import RatioPolicy
@@ -173,15 +176,32 @@ def test_a_lower_rule_that_reduces_while_a_higher_one_holds_is_a_note() -> None:
 @pytest.mark.parametrize(
     ("when", "wrong", "fix"),
     [
-        ("funding_rate_8h >= 0.05", "5% at every settlement", "0.0005"),
-        ("funding_rate <= -0.01", "-1% at every settlement", "-0.0001"),
-        ("funding_rate_next_8h >= 0.05", "5% at every settlement", "0.0005"),
+        ("funding_rate_8h >= 0.05", "5% in 8 hours", "0.0005"),
+        ("funding_rate <= -0.01", "-1% an interval", "-0.0001"),
+        ("funding_rate_next_8h >= 0.05", "5% in 8 hours", "0.0005"),
         ("basis_annualized > 10", "1000% a year", "0.1"),
         ("drawdown < -20", "-2000%", "-0.2"),
         ("20 < drawdown", "2000%", "0.2"),
         ("not (open_interest_change_7 <= 10)", "1000%", "0.1"),
         ("volatility_20 > 80", "8000% a year", "0.8"),
         ("volume_ratio_20 > 150", "15000%", "1.5"),
+        ("basis_ratio > 2", "200%", "0.02"),
+        ("basis_ratio > 0.5", "50%", "0.005"),
+        ("resistance_distance < 0.5", "50%", "0.005"),
+        ("support_distance < 2", "200%", "0.02"),
+        ("trendline_ascending_distance < 0.5", "50%", "0.005"),
+        ("slope_50 > 2", "200% a bar", "0.02"),
+        ("sma_slope_50 < -5", "-500%", "-0.05"),
+        ("portfolio_beta_60 > 120", "12000%", "1.2"),
+        ("portfolio_correlation_60 < 60", "6000%", "0.6"),
+        # However it is written, one metric is compared with one number.
+        ("funding_rate * 1 > 0.05", "5% an interval", "0.0005"),
+        ("funding_rate_8h * 3 > 0.15", "5% in 8 hours", "0.0005"),
+        ("0.15 < 3 * funding_rate_8h", "5% in 8 hours", "0.0005"),
+        ("-funding_rate_8h < -0.05", "5% in 8 hours", "0.0005"),
+        ("2 - drawdown > 22", "-2000%", "-0.2"),
+        ("2 * (drawdown + 1) - drawdown < -18", "-2000%", "-0.2"),
+        ("not (close > sma_5 or funding_rate - 0.05 <= 0)", "5% an interval", "0.0005"),
     ],
 )
 def test_a_percentage_where_a_ratio_is_meant_is_an_error(when: str, wrong: str, fix: str) -> None:
@@ -197,7 +217,11 @@ def test_a_percentage_where_a_ratio_is_meant_is_an_error(when: str, wrong: str, 
     ["funding_rate_8h >= 0.0005", "funding_rate_next < 0.0005", "basis_annualized > 0.1",
      "drawdown < -0.2", "drawdown > -1", "volume_ratio_20 > 1.5",
      "volatility_20 > 1.2", "close > 20000", "open_interest > 5", "close > 1.5 * sma_5",
-     "funding_interval > 4"],
+     "funding_interval > 4", "basis_ratio < -0.2", "resistance_distance < 0.02", "slope_50 > 0.002",
+     "funding_rate_8h * 1095 > 0.5", "10000 * funding_rate > 5", "funding_rate * funding_rate > 1",
+     "funding_rate - funding_rate_next > 0.05", "funding_rate - funding_rate > -1",
+     "0 * funding_rate < 1", "funding_zscore_90 > 2", "portfolio_beta_60 > 1.3",
+     "close * 1e308 > 1e308"],
 )  # fmt: skip
 def test_a_plausible_threshold_is_left_alone(when: str) -> None:
     assert "units" not in linted(rule("plausible", when, raise_to="0.30"))
@@ -208,6 +232,68 @@ def test_what_was_recorded_is_no_wrong_unit() -> None:
 
     assert "units" not in linted(rule("wild", "funding_rate > 0.02", raise_to="0.30"), past=wild)
     assert "units" in linted(rule("wild", "funding_rate > 0.04", raise_to="0.30"), past=wild)
+
+
+@pytest.mark.parametrize(
+    ("when", "severity", "evidence"),
+    [
+        # Of 590 bars with a resistance above, it was half a price away on 34.
+        ("resistance_distance < 0.5", "warning", "and as far out on 34 of them only"),
+        ("0.5 > 1 * resistance_distance", "warning", "and as far out on 34 of them only"),
+        ("resistance_distance < 2", "error", "recorded: 0.000"),
+        ("support_distance > 2", "error", "recorded"),
+        ("drawdown > -20", "error", "recorded: -0.77"),
+    ],
+)
+def test_a_rare_figure_is_no_unit_that_says_anything_on_real_history(
+    when: str, severity: str, evidence: str
+) -> None:
+    past = HistoryStore(DEMO, read_only=True).history(BTC, "1d")
+    found = linted(rule("near", when, raise_to="0.30"), past=past)["units"]
+
+    assert found.severity == severity
+    assert evidence in found.evidence
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "resistance_distance > 0.5",
+        "return_50 > 1.1",
+        "trendline_descending_distance < 0.35 and close < sma_50",
+    ],
+)
+def test_to_wait_for_a_rare_figure_is_no_wrong_unit(when: str) -> None:
+    past = HistoryStore(DEMO, read_only=True).history(BTC, "1d")
+
+    assert "units" not in linted(rule("far", when, raise_to="0.30"), past=past)
+
+
+def test_every_metric_that_is_a_ratio_says_how_large_a_threshold_may_be() -> None:
+    for family in vocabulary():
+        is_ratio = "ratio" in family.unit or "share" in family.unit
+        assert (family.threshold_max is not None) == is_ratio, family.name
+
+
+@given(
+    factor=st.floats(-100, 100).filter(lambda f: abs(f) > 1e-3),
+    added=st.floats(-100, 100),
+    number=st.floats(-100, 100),
+    sign=st.sampled_from(["<", "<=", ">", ">="]),
+    turned=st.booleans(),
+)
+@settings(deadline=None, derandomize=True)
+def test_a_scaled_and_shifted_metric_is_compared_with_the_number_it_comes_down_to(
+    factor: float, added: float, number: float, sign: str, turned: bool
+) -> None:
+    scaled = f"{factor:.6f} * drawdown + {added:.6f}"
+    (found,) = thresholds(
+        f"{number:.6f} {sign} {scaled}" if turned else f"{scaled} {sign} {number:.6f}"
+    )
+
+    assert found.metric == "drawdown"
+    assert found.number == pytest.approx((number - added) / factor, rel=1e-2, abs=1e-2)
+    assert found.below == (("<" in sign) ^ turned ^ (factor < 0))
 
 
 def test_a_cooldown_on_a_rule_that_raises_is_told_with_the_reviews_it_kept_waiting() -> None:

@@ -1,12 +1,14 @@
 """
 The comparisons that a condition is made of, read from its text.
 
-Enters a condition; leaves the pairs of sides it compares, and which is bounded by what number.
+Enters a condition; leaves the pairs of sides it compares, which is bounded by what number, and the
+number that a single metric comes to be compared with.
 """
 
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -41,6 +43,74 @@ def bounds(text: str) -> Iterator[Bound]:
             yield Bound(what=" - ".join(sides), below=below, bound=0.0, text=said)
         else:
             yield Bound(what=" - ".join(reversed(sides)), below=not below, bound=0.0, text=said)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """
+    The *metric* compared with a *number*; *below* says whether it has to be below it, None for == or
+    !=. ``3 * funding_rate > 0.15`` compares the rate with 0.05.
+    """
+
+    metric: str
+    number: float
+    below: bool | None
+    text: str
+
+
+def thresholds(text: str) -> Iterator[Threshold]:
+    """Every comparison in a condition that comes down to one metric and a number."""
+    for left, op, right in comparisons(text):
+        a, b = _linear(left), _linear(right)
+        if a is None or b is None:
+            continue
+        named, free = _sum(a, b, -1)
+        factors = {name: factor for name, factor in named.items() if factor}
+        if len(factors) != 1:
+            continue
+        ((name, factor),) = factors.items()
+        number = -free / factor
+        if not math.isfinite(number):
+            continue
+        below = isinstance(op, ast.Lt | ast.LtE) is (factor > 0)
+        yield Threshold(
+            metric=name,
+            number=number,
+            below=below if type(op) in _OPPOSITE else None,
+            text=ast.unparse(ast.Compare(left=left, ops=[op], comparators=[right])),
+        )
+
+
+_Linear = tuple[dict[str, float], float]
+"""The factor of every metric, and what is added to them."""
+
+
+def _linear(node: ast.expr) -> _Linear | None:
+    """A side as a sum of metrics times numbers and a number; None where metrics are multiplied."""
+    match node:
+        case ast.Name(id=name):
+            return {name: 1.0}, 0.0
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            turned = _linear(operand)
+            return None if turned is None else _sum(({}, 0.0), turned, -1)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() as op, right=right):
+            a, b = _linear(left), _linear(right)
+            if a is None or b is None:
+                return None
+            if not isinstance(op, ast.Mult):
+                return _sum(a, b, -1 if isinstance(op, ast.Sub) else 1)
+            if a[0] and b[0]:
+                return None
+            return _sum(({}, 0.0), a, b[1]) if a[0] else _sum(({}, 0.0), b, a[1])
+    number = constant_of(node)
+    return None if number is None else ({}, number)
+
+
+def _sum(a: _Linear, b: _Linear, factor: float) -> _Linear:
+    """*a* + *factor* * *b*."""
+    names = a[0].keys() | b[0].keys()
+    factors = {name: a[0].get(name, 0.0) + factor * b[0].get(name, 0.0) for name in names}
+    return factors, a[1] + factor * b[1]
 
 
 _SIGNS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}

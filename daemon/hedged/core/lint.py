@@ -7,7 +7,6 @@ what is wrong, how often and when it showed, and the fix.
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,15 +16,17 @@ from typing import Literal
 
 import polars as pl
 
-from hedged.core.comparisons import Bound, bounds, comparisons
+from hedged.core.comparisons import Bound, Threshold, bounds, thresholds
 from hedged.core.metrics import Metric, find
 from hedged.core.rehearsal import Rehearsal, Rehearsed, known_of
-from hedged.core.rules import Rule, constant_of, parse
+from hedged.core.rules import Rule, parse
 from hedged.core.target import Status
 from hedged.core.wording import percent
 
 REVIEWS_UNDONE_MAX = 3
 FLAP_MAX = timedelta(weeks=3)
+RARE_MAX = 0.10
+"""A figure is rare when at most this share of the bars is as far from zero."""
 _DATES_SHOWN = 3
 _ENTRIES = ("fired", "spent", "cooling", "blocked")
 
@@ -357,32 +358,39 @@ def _flaps(rehearsal: Rehearsal, names: tuple[str, str], x: Bound, y: Bound) -> 
 
 def _units(rehearsal: Rehearsal) -> Iterator[Finding]:
     for rule in rehearsal.rules:
-        for left, _, right in comparisons(rule.when):
-            for side, other in ((left, right), (right, left)):
-                number = constant_of(other)
-                metric = find(side.id) if isinstance(side, ast.Name) else None
-                if metric is not None and number is not None:
-                    yield from _unit(rule, metric, number, rehearsal.bars)
+        for threshold in thresholds(rule.when):
+            metric = find(threshold.metric)
+            if metric is not None:
+                yield from _unit(rule, metric, threshold, rehearsal.bars)
 
 
-def _unit(rule: Rule, metric: Metric, number: float, bars: pl.DataFrame) -> Iterator[Finding]:
-    """A number beyond what its metric's unit can mean, and beyond all that was ever recorded."""
-    limit = _largest(metric)
-    if limit is None or abs(number) < limit[0]:
+def _unit(rule: Rule, metric: Metric, threshold: Threshold, bars: pl.DataFrame) -> Iterator[Finding]:
+    """
+    A number that is too large for the metric's unit, and that history does not bear out.
+
+    Beyond all that was recorded it is an error. Within it, a rare figure may well be what a rule waits
+    for; but a rule that asks for less than a rare figure says next to nothing, and is warned of.
+    """
+    number, family = threshold.number, metric.family
+    if family.threshold_max is None or abs(number) <= family.threshold_max:
         return
     recorded = bars[metric.name].drop_nulls().cast(pl.Float64)
     low, high = recorded.min(), recorded.max()
-    evidence = f"no {metric.name} is recorded"
+    beyond, evidence = True, f"no {metric.name} is recorded"
     if isinstance(low, float) and isinstance(high, float):
-        if low <= number <= high:
-            return
+        beyond = not low <= number <= high
         evidence = f"recorded: {low:.6g} to {high:.6g} over {recorded.len()} bars"
+    if not beyond:
+        rare = int((recorded >= number).sum() if number > 0 else (recorded <= number).sum())
+        if threshold.below is not (number > 0) or rare > RARE_MAX * recorded.len():
+            return
+        evidence += f", and as far out on {rare} of them only"
     yield Finding(
         kind="units",
-        severity="error",
+        severity="error" if beyond else "warning",
         rules=(rule.name,),
-        wrong=f"{metric.name} is compared with {number:g}, and is counted as a "
-        f"{metric.family.unit}: that would be {limit[1].format(percent(number))}",
+        wrong=f"`{threshold.text}` compares {metric.name} with {number:g}, and it is counted as a "
+        f"{family.unit}: that would be {percent(number)}{_per(family.unit)}",
         evidence=evidence,
         count=0,
         first_dates=(),
@@ -390,15 +398,6 @@ def _unit(rule: Rule, metric: Metric, number: float, bars: pl.DataFrame) -> Iter
     )
 
 
-def _largest(metric: Metric) -> tuple[float, str] | None:
-    """The number from which on a threshold looks like a percentage, and how to say it."""
-    family = metric.family
-    if not family.unit.startswith(("ratio", "share")):
-        return None
-    if "a year" in family.unit:
-        return 5.0, "{} a year"
-    if not family.needs.isdisjoint(("funding", "funding_next")):
-        return 0.01, "{} at every settlement"
-    if "_ratio" in family.name or "beta" in family.name:  # multiples, above 1 by nature
-        return 20.0, "{}"
-    return 1.0 + 1e-12, "{}"
+def _per(unit: str) -> str:
+    """What a ratio is counted for: ``ratio a year`` is " a year"."""
+    return unit.removeprefix("log ").removeprefix("ratio").removeprefix("share")

@@ -38,7 +38,7 @@ def basis(_n: int, _signal: Signal) -> pl.Expr:
 
 @metric(
     "basis_ratio", unit="ratio", formula="close of the contract / close of its index - 1 (F/S - 1)",
-    section="3.1", warm_up="0", needs=("bars", "index"),
+    section="3.1", warm_up="0", needs=("bars", "index"), threshold_max=0.2,
 )  # fmt: skip
 def basis_ratio(_n: int, _signal: Signal) -> pl.Expr:
     return _ratio()
@@ -63,7 +63,7 @@ def backwardation(_n: int, _signal: Signal) -> pl.Expr:
 
 @column_metric(
     "basis_annualized", unit="ratio a year", section="3.1", warm_up="0",
-    needs=("bars", "index", "expiry"),
+    needs=("bars", "index", "expiry"), threshold_max=1,
     formula=f"basis_ratio * {YEAR_DAYS} / days_to_expiry; what a short held to delivery earns in a year"
     f" when positive (contango), and pays when negative; null with less than {DAYS_MIN} day to run, and"
     " for a perpetual, whose carry is its funding (funding_annualized)",

@@ -124,7 +124,7 @@ def support_touches(columns: Columns, _n: int, _signal: Signal) -> Array:
 
 
 @column_metric(
-    "resistance_distance", unit="ratio", section="3.2", warm_up=FIRST,
+    "resistance_distance", unit="ratio", section="3.2", warm_up=FIRST, threshold_max=0.3,
     formula="resistance_1 / close - 1: positive before the break, 0 on the level; null above the last"
     " level, for there is none to measure to",
 )  # fmt: skip
@@ -133,7 +133,7 @@ def resistance_distance(columns: Columns, _n: int, _signal: Signal) -> Array:
 
 
 @column_metric(
-    "support_distance", unit="ratio", section="3.2", warm_up=FIRST,
+    "support_distance", unit="ratio", section="3.2", warm_up=FIRST, threshold_max=0.3,
     formula="1 - support_1 / close: positive before the break, 0 on the level; null below the last"
     " level, for there is none to measure to",
 )  # fmt: skip

@@ -95,7 +95,7 @@ def _bar_before(values: Array) -> Array:
 
 @metric(
     "volume_ratio_n", unit="ratio", formula="volume / mean volume of the n bars before this one",
-    section="5.1", warm_up="n", needs=("bars", "volume"),
+    section="5.1", warm_up="n", needs=("bars", "volume"), threshold_max=20,
 )  # fmt: skip
 def volume_ratio(n: int, _signal: Signal) -> pl.Expr:
     before = pl.col("volume").rolling_mean(n)

@@ -18,6 +18,7 @@ OF = "log returns of the present holdings, at today's quantities, and of the leg
 
 @column_metric(
     "portfolio_beta_n", unit="ratio", section="2.3", warm_up="n", needs=("portfolio",),
+    threshold_max=5,
     formula=f"covariance / variance of the hedge; {OF}",
 )  # fmt: skip
 def portfolio_beta(columns: Columns, n: int, _signal: Signal) -> Array:
@@ -36,6 +37,7 @@ def portfolio_correlation(columns: Columns, n: int, _signal: Signal) -> Array:
 
 @column_metric(
     "portfolio_downside_beta_n", unit="ratio", section="2.3", warm_up="n", needs=("portfolio",),
+    threshold_max=5,
     formula=f"portfolio_beta_n over the bars on which the hedge fell alone; {OF}",
 )  # fmt: skip
 def portfolio_downside_beta(columns: Columns, n: int, _signal: Signal) -> Array:

@@ -340,6 +340,7 @@ def trendline_descending_touches(columns: Columns, _n: int, _signal: Signal) -> 
 
 @column_metric(
     "trendline_ascending_distance", unit="ratio", section="3.3", warm_up=_KNOWN,
+    threshold_max=0.3,
     formula="(close - trendline_ascending) / close: positive before the break",
 )  # fmt: skip
 def trendline_ascending_distance(columns: Columns, _n: int, _signal: Signal) -> Array:
@@ -348,6 +349,7 @@ def trendline_ascending_distance(columns: Columns, _n: int, _signal: Signal) -> 
 
 @column_metric(
     "trendline_descending_distance", unit="ratio", section="3.3", warm_up=_KNOWN,
+    threshold_max=0.3,
     formula="(trendline_descending - close) / close: positive before the break",
 )  # fmt: skip
 def trendline_descending_distance(columns: Columns, _n: int, _signal: Signal) -> Array:

@@ -31,6 +31,16 @@ Need = Literal[
     "open_interest_notional", "portfolio",
 ]  # fmt: skip
 
+# The largest number that a rule may well compare a metric with, unless the metric says its own.
+_THRESHOLD_MAX = {
+    "ratio": 1.0,
+    "share": 1.0,
+    "log ratio a bar": 0.1,
+    "ratio a year": 3.0,
+    "ratio an interval": 0.0075,  # where most exchanges cap the funding of their large contracts
+    "ratio in 8 hours": 0.0075,
+}
+
 _SUFFIX = re.compile(r"^(?P<stem>[a-z][a-z0-9_]*?)(_(?P<m>[1-9][0-9]*))?_(?P<n>[1-9][0-9]*)$")
 
 
@@ -88,6 +98,7 @@ class Family:
     warm_up: str
     needs: frozenset[Need]
     kind: Kind
+    threshold_max: float | None
     build: Build | None = None
     build_column: BuildColumn | None = None
     build_pair: BuildPair | None = None
@@ -152,6 +163,7 @@ class _Told(TypedDict, total=False):
     warm_up: Required[str]
     needs: tuple[Need, ...]
     kind: Kind
+    threshold_max: float
 
 
 def metric(name: str, **told: Unpack[_Told]) -> Callable[[Build], Build]:
@@ -199,6 +211,7 @@ def _register(
         warm_up=told["warm_up"],
         needs=frozenset(told.get("needs", ("bars",))),
         kind=told.get("kind", "number"),
+        threshold_max=told.get("threshold_max", _THRESHOLD_MAX.get(told["unit"])),
         build=build,
         build_column=build_column,
         build_pair=build_pair,
