@@ -38,7 +38,9 @@ def breaks_ath(columns: Columns, n: int, signal: Signal) -> Array:
 
 @column_metric(
     "breaks_ath_volume_n", unit="true or false", section="5.1", kind="boolean",
-    warm_up=f"{VOLUME_BARS} + n - 1, from ath_seed", needs=("bars", "volume"),
+    warm_up="n - 1, from ath_seed; null on a close above ath with less than"
+    f" {VOLUME_BARS} bars before it",
+    needs=("bars", "volume"),
     formula=f"within n bars a close above ath on a bar whose volume_ratio_{VOLUME_BARS} is above"
     f" [signal] ath_volume_ratio ({ATH_VOLUME_RATIO})",
 )  # fmt: skip

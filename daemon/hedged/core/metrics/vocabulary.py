@@ -20,6 +20,7 @@ import polars as pl
 
 from hedged.core.metrics.basket import Basket
 from hedged.core.metrics.columns import Array, Columns
+from hedged.core.metrics.warm_up import bars_of
 
 N_MAX = 2000
 ATH_VOLUME_RATIO = Decimal("1.5")
@@ -106,6 +107,15 @@ class Family:
     @property
     def windowed(self) -> bool:
         return self.name.endswith("_n")
+
+    def warm_up_bars(self, n: int, m: int = 0) -> int | None:
+        """
+        The bars of *warm_up*: on so many from the first one, and from every gap, it is null.
+
+        An event is true there where it is known to have happened: within bars that are fewer than its
+        last window, or before the gap. None where something other than a count ends it.
+        """
+        return bars_of(self.warm_up, m, n)
 
     @property
     def is_event(self) -> bool:
@@ -203,6 +213,7 @@ def _register(
     build_column: BuildColumn | None = None,
     build_pair: BuildPair | None = None,
 ) -> None:
+    bars_of(told["warm_up"], 1, 1)  # a formula that can't be read is refused here, and not used
     _FAMILIES[name] = Family(
         name=name,
         unit=told["unit"],
