@@ -324,6 +324,28 @@ def test_rules_metrics_tells_every_metric(monkeypatch: pytest.MonkeyPatch) -> No
     assert told.code == exits.DONE
     for family in vocabulary():  # a table of the settings is no markup
         assert "".join(family.formula.split()) in "".join(told.out.split())
+    assert "The value at a bar uses that bar and earlier ones only." in told.out
+
+
+def test_a_metric_stands_under_its_section_and_nothing_but_a_name_begins_its_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = here(monkeypatch, "rules", "metrics").out.splitlines()
+    last = next(i for i, line in enumerate(lines) if line.startswith("n is a number of bars"))
+    first = next(i for i, line in enumerate(lines) if line.startswith("Section"))
+    section, found = "", []
+    for line in lines[first:last]:
+        if line.startswith("Section "):
+            section = line.split()[1].removesuffix(":")
+        elif line and not line.startswith("    "):
+            found.append((section, *line.split("  ")))
+
+    assert all(len(line) <= 80 for line in lines)
+    assert found == sorted(
+        ((family.section, family.name, family.unit) for family in vocabulary()),
+        key=lambda told: (told[0], told[1]),
+    )
 
 
 def test_betas_are_told_in_one_line_each_on_a_narrow_terminal_and_why_one_is_one(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -15,9 +16,17 @@ import polars as pl
 import typer
 from rich.markup import escape
 
-from hedged.cli.show import VERDICT, console, figure, midnight, print_json, settings_of
+from hedged.cli.show import (
+    VERDICT,
+    console,
+    figure,
+    indented,
+    midnight,
+    print_json,
+    settings_of,
+)
 from hedged.core.market import Holding
-from hedged.core.metrics import History, MetricRow, bar_seconds, measure, row_at, vocabulary
+from hedged.core.metrics import Family, History, MetricRow, bar_seconds, measure, row_at, vocabulary
 from hedged.core.metrics.history import last_close_time
 from hedged.core.policy import Policy
 from hedged.core.rules import evaluate
@@ -37,6 +46,24 @@ def metrics_markdown() -> str:
         formula = f.formula.replace("|", "\\|")
         lines.append(f"| `{f.name}` | {f.unit} | {formula} | {f.warm_up} | {f.section} |")
     return "\n".join(lines)
+
+
+# The article's sections that metrics come from, in fewer words.
+_SECTIONS = {
+    "2.3": "the size of the hedge",
+    "3.1": "basis, contango and backwardation",
+    "3.2": "price action",
+    "3.3": "trends and trendlines",
+    "4.1": "open interest",
+    "4.2": "funding",
+    "5.1": "hedge triggers",
+    "5.3": "rolling",
+    "6": "the example",
+}
+
+
+def _section(family: Family) -> str:
+    return family.section
 
 
 def show_metrics(*, json: bool, markdown: bool) -> None:
@@ -62,10 +89,17 @@ def show_metrics(*, json: bool, markdown: bool) -> None:
         )
         return
     out = console()
-    for family in families:
-        out.print(f"[bold]{family.name}[/]  [dim]{family.unit}; section {family.section}[/]")
-        out.print(f"    {escape(family.formula)}")
-        out.print(f"    [dim]warm-up in bars: {family.warm_up}[/]")
+    out.print(
+        f"{len(families)} metrics, by section of the article. The value at a bar uses that bar and "
+        "earlier ones only."
+    )
+    for section, its in groupby(sorted(families, key=_section), key=_section):
+        heading = f"Section {section}: {_SECTIONS.get(section, 'other metrics')}"
+        out.print(f"\n[bold underline]{escape(heading)}[/]\n")
+        for family in its:
+            out.print(f"[bold]{family.name}[/]  [dim]{family.unit}[/]")
+            indented(out, escape(family.formula), 4)
+            indented(out, f"[dim]warm-up in bars: {escape(family.warm_up)}[/]", 4)
     out.print(
         "\nn is a number of bars of signal.bar: write sma_50, not sma_n. A metric without a value is "
         "unknown,\nand an unknown condition is neither true nor false. A condition compares metrics "
