@@ -10,9 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from hedged.cli.guards import guards, liquidation_line
+from hedged.cli.guards import carry_line, guards, liquidation_line
 from hedged.cli.show import VERDICT, console, figure, given, indented, print_json, settings_of, table
 from hedged.core.beta import BETA_MAX, BETA_MIN, BetaEstimate, Betas
+from hedged.core.carry import carries
 from hedged.core.guard import Naked
 from hedged.core.liquidation import liquidations
 from hedged.core.policy import Policy
@@ -55,7 +56,8 @@ def explain_record(
     if json:
         found = {"id": chosen, "because": record.because, "record": record, "policy": policy}
         seen = record.inputs.snapshot
-        print_json({**found, "liquidations": liquidations(seen, record.thought.headrooms)})
+        more = {"liquidations": liquidations(seen, record.thought.headrooms), "carries": carries(seen)}
+        print_json({**found, **more})
     else:
         print_record(record, policy, chosen)
         again = f"hedged journal replay {chosen}{escape(given(config))}"
@@ -201,6 +203,8 @@ def _orders(out: Console, record: CycleRecord) -> None:
     guards(out, record.thought.headrooms, record.thought.alarms)
     for one in liquidations(record.inputs.snapshot, record.thought.headrooms):
         out.print(f"[dim]{escape(liquidation_line(one))}[/]")
+    for earned in carries(record.inputs.snapshot):
+        out.print(f"[dim]{escape(carry_line(earned))}[/]")
     for note in review.plan.notes:
         out.print(f"[dim]left out: {escape(note)}[/]")
     for reason in review.reasons:

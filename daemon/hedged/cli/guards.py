@@ -1,5 +1,6 @@
 """
-What the guards found, and the margin of each account, for `explain` and `status`.
+What the guards found, the margin of each account, and what each position risks and earns, for
+`explain` and `status`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from decimal import Decimal
 from rich.console import Console
 from rich.markup import escape
 
+from hedged.core.carry import Carry
 from hedged.core.headroom import Headroom
 from hedged.core.liquidation import Liquidation
 from hedged.core.watch import Alarm
@@ -60,3 +62,16 @@ def liquidation_line(one: Liquidation) -> str:
     away = "above" if one.contracts < 0 else "below"
     whose = "by the venue" if one.told_by == "venue" else "counted here, all shorts rising together"
     return f"{head}: at {one.liquidation_price:,}, {percent(one.distance)} {away} the mark, {whose}"
+
+
+def carry_line(one: Carry) -> str:
+    """What one position receives or pays in a year, as a share and in money, as it stands."""
+    short = "short" if one.contracts < 0 else "long"
+    head = f"Carry of {one.symbol}, {short} {contracts(abs(one.contracts))}"
+    if one.rate_annualized is None or one.amount_annualized is None:
+        return f"{head}: unknown, {one.because}"
+    does = "receives" if one.rate_annualized >= 0 else "pays"
+    return (
+        f"{head}: {does} {percent(abs(one.rate_annualized))} a year, "
+        f"{money(abs(one.amount_annualized))} {one.quote}, by its {one.told_by}"
+    )

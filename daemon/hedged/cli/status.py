@@ -13,8 +13,9 @@ from pathlib import Path
 from rich.markup import escape
 
 from hedged.cli.approvals import Waiting, waiting
-from hedged.cli.guards import alarm_line, headroom_line
+from hedged.cli.guards import alarm_line, carry_line, headroom_line
 from hedged.cli.show import console, given, print_json, settings_of, table
+from hedged.core.carry import Carry, carries
 from hedged.core.foregone import NotTraded, marks_of, not_traded
 from hedged.core.gate import ARMING, Restriction
 from hedged.core.guard import Naked
@@ -50,6 +51,7 @@ class PortfolioStatus:
     naked: Naked | None
     headrooms: tuple[Headroom, ...]
     alarms: tuple[Alarm, ...]
+    carries: tuple[Carry, ...]
     waits: Waiting | None = None
     armed_since: datetime | None = None
     not_traded: NotTraded | None = None
@@ -98,6 +100,7 @@ def _status(settings: Settings, journal: Journal, portfolio: str) -> PortfolioSt
         armed_since=_armed_since(journal, last.inputs.now) if last else None,
         headrooms=last.thought.headrooms if last else (),
         alarms=last.thought.alarms if last else (),
+        carries=carries(last.inputs.snapshot) if last else (),
         not_traded=_not_traded(journal, last, now) if last else None,
     )
 
@@ -153,10 +156,8 @@ def _print(status: PortfolioStatus, files: str) -> None:
     if status.naked is not None:
         lost = f"{money(status.naked.notional)} since {when(status.naked.since)}"
         made.add_row("[red]unhedged[/]", f"{lost}: {escape(status.naked.because)}")
-    for one in status.headrooms:
-        made.add_row("margin", escape(headroom_line(one)))
-    for alarm in status.alarms:
-        made.add_row("guard", alarm_line(alarm))
+    for label, text in _watched(status):
+        made.add_row(label, text)
     for restriction in status.restrictions:
         allows = f"only {restriction.allows} may be sent"
         allows = "nothing may be sent" if restriction.allows == "nothing" else allows
@@ -170,6 +171,13 @@ def _print(status: PortfolioStatus, files: str) -> None:
     for label, text in _asked(status):
         made.add_row(label, escape(text))
     console().print(made)
+
+
+def _watched(status: PortfolioStatus) -> Iterator[tuple[str, str]]:
+    """The margin of each account, what each position earns, and what the guards found."""
+    yield from (("margin", escape(headroom_line(one))) for one in status.headrooms)
+    yield from (("carry", escape(carry_line(one))) for one in status.carries)
+    yield from (("guard", alarm_line(alarm)) for alarm in status.alarms)
 
 
 def _asked(status: PortfolioStatus) -> Iterator[tuple[str, str]]:
