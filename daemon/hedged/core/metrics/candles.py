@@ -57,8 +57,10 @@ def star(columns: Columns, side: Side) -> Array:
     A shooting star (`RESISTANCE`) or hammer (`SUPPORT`) by its shape alone: 1, 0 or NaN.
 
     The shadow on *side* is at least `SHADOW_BODIES` bodies long, the other at most `SHADOW_OTHER`
-    of the range; so the long one takes 57% of the range or more. TA-Lib's want a gap to the bar
-    before, which doesn't occur where a bar opens at the last close.
+    of the range; so the long one takes 57% of the range or more. Where price was is asked of levels.
+    TA-Lib's star wants a gap up from the body before, which doesn't occur where a bar opens at the last
+    close: none on 1,508 days, 36 by shape. Its hammer wants no gap but a small body below or near
+    the low before: 31 days, 62 by shape. So its two are no mirror of each other; these are.
     """
     return columns.once(("star", side), lambda: _star(columns, side))
 
