@@ -75,7 +75,8 @@ def rules_chart(
 ) -> None:
     """
     Draw what the rules saw on the last bar closed by 00:00 UTC of a date: candles, averages, levels
-    and trendlines as they stood, every firing before it, and the goal. The page opens offline.
+    and trendlines as they stood, every firing before it, and the goal, from the start of the run
+    (venue.start) on. The page opens offline.
 
     Example: hedged rules chart --at 2022-08-22 --out august.html -c hedged.toml
     """
