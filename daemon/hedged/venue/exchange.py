@@ -23,6 +23,7 @@ from hedged.venue.dialect import Dialect, Listing
 from hedged.venue.first_price import FirstPrices
 from hedged.venue.intervals import Intervals
 from hedged.venue.lasting import classified
+from hedged.venue.lately import Lately
 from hedged.venue.tiers import TierTable
 from hedged.venue.wire import Wire
 
@@ -55,6 +56,7 @@ class Exchange:
         self._prices: dict[tuple[str, str], tuple[datetime, Decimal | None]] = {}
         self._skew_at: datetime | None = None
         self._asking = asyncio.Lock()
+        self._series = Lately(clock, FRESH)
 
     async def listings(self, *, again: bool = False) -> dict[str, Listing]:
         """Every contract that can hedge, by symbol; asked anew every hour, or *again* at once."""
@@ -160,7 +162,11 @@ class Exchange:
         listing = await self.listing(symbol)
         if series == "funding_next":
             return await self._running(listing, after, until)
-        return await self.dialect.series(self.wire, listing, series, bar, after, until)
+
+        async def ask() -> pl.DataFrame:
+            return await self.dialect.series(self.wire, listing, series, bar, after, until)
+
+        return await self._series.rows((symbol, series, bar), after, until, ask)
 
     async def measure_skew(self, *, again: bool = False) -> timedelta:
         """How far the local clock is ahead of the venue's, measured every few minutes, or *again*."""
