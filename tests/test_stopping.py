@@ -264,6 +264,15 @@ async def test_a_depeg_bars_growth_alone(rig: Callable[..., Rig]) -> None:
     assert made.venue.held == {BTC: d(-2), ETH: d(0)}
 
 
+async def test_holdings_counted_too_long_ago_bar_growth_alone(rig: Callable[..., Rig]) -> None:
+    made = rig("0.4", BTC, ETH, BTC=d(-5))
+    made.venue.changed = {"outdated": ("BTC in cold.csv was counted long ago",)}
+    record = await made.passed()
+
+    assert made.venue.held == {BTC: d(-2), ETH: d(0)}
+    assert ("holdings", "no increase") in [(one.guard, one.level) for one in record.thought.alarms]
+
+
 async def test_an_unexplained_position_holds(rig: Callable[..., Rig]) -> None:
     made = rig("0.4")
     made.venue.changed = {"unexplained": (BTC,)}

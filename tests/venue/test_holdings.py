@@ -75,6 +75,9 @@ def test_what_was_counted_too_long_ago_is_named_to_the_day() -> None:
     assert stale([one(30), always], NOON, timedelta(days=31)) == ()
     (said,) = stale([one(32)], NOON, timedelta(days=31))
     assert said.startswith("BTC in cold.csv was counted on 2026-01-29, more than 31 days ago")
+    assert stale([one(0)], NOON, timedelta(days=31)) == ()
+    (said,) = stale([one(-1)], NOON, timedelta(days=31))
+    assert "2026-03-03, which is not over yet" in said
 
 
 def test_the_same_coin_in_one_place_is_one_and_in_two_places_two() -> None:

@@ -391,13 +391,14 @@ async def test_an_order_is_sought_by_the_venues_clock_after_the_local_one_was_se
         assert await live.lookup("hdgneversent", BTC) is None
 
 
-async def test_a_holding_that_was_counted_long_ago_is_a_doubt(line: Line, tmp_path: Path) -> None:
+async def test_a_holding_that_was_counted_long_ago_is_outdated(line: Line, tmp_path: Path) -> None:
     old = StatedHolding(
         asset="BTC", quantity=D(1), source="cold.csv", as_of=line.clock().replace(year=2025)
     )
     seen = await portfolio(line, tmp_path, stated=(old,)).observe(line.clock(), after=0)
 
-    assert any("count it again" in doubt for doubt in seen.doubts)
+    assert "count it again" in seen.outdated[0]
+    assert seen.doubts == ()
     assert {h.asset: h.mark_price for h in seen.holdings} == {"BTC": 60_000}
 
 

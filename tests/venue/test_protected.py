@@ -171,12 +171,12 @@ async def test_the_key_is_looked_at_every_hour(line: Line) -> None:
     assert asked == [1, 0, 1]
 
 
-async def test_a_list_that_nobody_keeps_up_is_a_doubt(line: Line) -> None:
+async def test_a_list_that_nobody_keeps_up_is_outdated(line: Line) -> None:
     old = replace(BTC, as_of=line.clock() - MONTH - timedelta(days=1))
     held = await protected(line, old, sources=False)(line.clock())
 
-    assert len(held.doubts) == 1
-    assert "BTC in vault was counted on" in held.doubts[0]
+    assert held.doubts == ()
+    assert "BTC in vault was counted on" in held.outdated[0]
 
 
 async def test_an_account_that_can_not_be_read_is_not_an_empty_one(line: Line) -> None:

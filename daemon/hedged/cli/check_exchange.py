@@ -156,6 +156,8 @@ def _of_snapshot(
     for doubt in seen.doubts:
         result: Result = "warning" if doubt in mended else "FAILED"
         yield Finding(what=f"portfolio {name}", result=result, said=doubt)
+    for why in seen.outdated:
+        yield Finding(what=f"portfolio {name}", result="warning", said=f"nothing grows: {why}")
     for asset in unpriced:
         said = "nobody prices it, so every pass would hold; see exposure.ignore and unpriced_max"
         yield Finding(what=asset, result="FAILED", said=said)

@@ -28,7 +28,7 @@ Kind = Literal[
     "foreign",  # a trade of the hedge that hedged did not order
     "unexplained",  # money that moved without a name
     "metric",  # a rule's metric has no value
-    "guard",  # margin, expiry, ADL, a depeg, old data
+    "guard",  # margin, expiry, ADL, a depeg, old data, holdings counted long ago
     "beta",  # the hedge explains little of a coin
     "late",  # a review was made long after its instant
     "skipped",  # passes fail in a row

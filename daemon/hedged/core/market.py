@@ -210,7 +210,8 @@ class Snapshot:
     cursor of the pass before; *cursor* is where the next pass goes on. *doubts* are reasons of the
     venue not to trade on this picture, complete as it is; *unexplained* are the contracts whose
     position is not what all fills make it, *misvalued* those whose position has another notional by
-    the venue's own figure than by ours. *by_hand* says that no order can be sent from here, so that a
+    the venue's own figure than by ours; *outdated* tells of holdings that a person counted too long
+    ago to sell more against them. *by_hand* says that no order can be sent from here, so that a
     person trades what is approved.
     """
 
@@ -233,6 +234,7 @@ class Snapshot:
     misvalued: tuple[str, ...] = ()
     by_hand: bool = False
     margins: tuple[AccountMargin, ...] = ()
+    outdated: tuple[str, ...] = ()
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument of *symbol*. Raises `KeyError` when the venue did not report it."""

@@ -91,6 +91,7 @@ def alarms(
         *unexplained(snapshot, symbols),
         *adl(snapshot, symbols),
         *depeg(snapshot, policy.depeg_max),
+        *counted(snapshot),
         *funding(snapshot, symbols, trades, policy.funding_cost_max),
     )
 
@@ -234,6 +235,12 @@ def adl(snapshot: Snapshot, symbols: tuple[str, ...]) -> Iterator[Alarm]:
                 "closes it among the first; more collateral or a smaller hedge lowers it",
                 symbols=(one.symbol,),
             )
+
+
+def counted(snapshot: Snapshot) -> Iterator[Alarm]:
+    """Holdings that were counted by hand too long ago: what protects them may shrink, not grow."""
+    for why in snapshot.outdated:
+        yield Alarm(guard="holdings", level="no increase", text=why)
 
 
 def depeg(snapshot: Snapshot, gap_max: Decimal) -> Iterator[Alarm]:

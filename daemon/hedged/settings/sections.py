@@ -346,7 +346,7 @@ class Portfolio(Section):
         None, description="CSV or TOML with asset, quantity and as_of of what lies elsewhere"
     )
     holdings_age_max: Duration = Field(
-        timedelta(days=31), description="a holding counted longer ago holds every increase"
+        timedelta(days=31), description="while a holding was counted longer ago nothing grows"
     )
     holdings_from: tuple[AccountName, ...] = Field((), description="accounts whose coins are protected")
     signal: Signal | None = None

@@ -35,12 +35,17 @@ class StatedHolding:
 
 
 def stale(stated: Iterable[StatedHolding], now: datetime, age_max: timedelta) -> tuple[str, ...]:
-    """A sentence for each that was counted too long ago to be relied on."""
+    """A sentence for each that was counted too long ago to be relied on, or in the future."""
+    dated = [(one, one.as_of) for one in stated if one.as_of is not None]
     return tuple(
-        f"{one.asset} in {one.source} was counted on {one.as_of:%Y-%m-%d}, more than "
-        f"{age_max.days} days ago; count it again"
-        for one in stated
-        if one.as_of is not None and now - one.as_of > age_max
+        f"{one.asset} in {one.source} was counted on {as_of:%Y-%m-%d}, "
+        + (
+            "which is not over yet; write the day on which it was"
+            if as_of > now
+            else f"more than {age_max.days} days ago; count it again and start the daemon anew"
+        )
+        for one, as_of in dated
+        if not timedelta(0) <= now - as_of <= age_max
     )
 
 

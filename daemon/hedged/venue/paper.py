@@ -60,6 +60,7 @@ class Held:
 
     holdings: tuple[Holding, ...]
     doubts: tuple[str, ...] = ()
+    outdated: tuple[str, ...] = ()
 
 
 Holdings = Callable[[datetime], Awaitable[Held]]
@@ -124,6 +125,7 @@ class PaperVenue:
             flows=tuple(v for v in values if isinstance(v, Flow)),
             funding_missed=sum(event.kind == "funding_missed" for event in events),
             doubts=held.doubts,
+            outdated=held.outdated,
         )
 
     async def series(

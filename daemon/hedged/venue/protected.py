@@ -57,10 +57,8 @@ class Protected:
         coins = together(chain.from_iterable(found))
         return Held(
             holdings=await priced(self.exchange, self.numeraire, self.stated, coins),
-            doubts=(
-                *chain.from_iterable(vouched),
-                *stale(self.stated, now, self.stated_age_max),
-            ),
+            doubts=tuple(chain.from_iterable(vouched)),
+            outdated=stale(self.stated, now, self.stated_age_max),
         )
 
     async def _vouch(self, account: Account, now: datetime) -> tuple[str, ...]:
