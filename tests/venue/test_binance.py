@@ -35,6 +35,7 @@ def listed(market_id: str = "BTCUSDT", symbol: str = "BTC/USDT:USDT") -> Listing
 BTC = listed()
 SYMBOLS = {"BTCUSDT": "BTC/USDT:USDT", "WLDUSDT": "WLD/USDT:USDT"}
 KNOWN = frozenset({"BTC", "ETH", "O", "LDO", "USDT"})
+EARN = frozenset({"BTC", "ETH", "O", "LDO", "BNB", "WBETH", "SHIB"})
 
 
 # ---- the answer itself
@@ -343,20 +344,31 @@ def spot(*assets: str) -> dict[str, Any]:
 
 
 def test_spot_coins_count_free_and_locked() -> None:
-    assert wallets.spot_of(spot("ETH"), KNOWN) == (
+    assert wallets.spot_of(spot("ETH"), KNOWN, frozenset()) == (
         Balance(asset="BTC", quantity=D("0.00219821"), source="spot"),
         Balance(asset="ETH", quantity=D(3), source="spot"),
     )
 
 
 def test_earns_own_names_are_left_to_earn_and_lidos_coin_is_none_of_them() -> None:
-    found = wallets.spot_of(spot("LDBTC", "LDETH", "LDO", "LDXYZ"), KNOWN)
+    found = wallets.spot_of(spot("LDBTC", "LDETH", "LDO", "LDLDO"), KNOWN, EARN)
 
-    assert [b.asset for b in found] == ["BTC", "LDO", "LDXYZ"]
-    assert wallets.is_earn_name("LDBTC", KNOWN)
-    assert wallets.is_earn_name("LDLDO", KNOWN)
-    assert not wallets.is_earn_name("LDO", KNOWN)  # O is listed, and so is LDO itself
-    assert not wallets.is_earn_name("BTC", KNOWN)
+    assert [b.asset for b in found] == ["BTC", "LDO"]
+    assert not wallets.is_earn_name("LDO", KNOWN, EARN)  # O is in Earn, and LDO itself exists
+    assert not wallets.is_earn_name("BTC", KNOWN, EARN)
+
+
+def test_earns_names_of_coins_without_a_contract_are_left_to_earn_too() -> None:
+    """LDBNB, LDWBETH and LDSHIB2 (of SHIB) would be coins without a price beside the Earn row."""
+    found = wallets.spot_of(spot("LDBNB", "LDWBETH", "LDSHIB2"), KNOWN, EARN)
+
+    assert [b.asset for b in found] == ["BTC"]
+
+
+def test_what_earn_does_not_tell_stays_under_its_own_name() -> None:
+    found = wallets.spot_of(spot("LDBTC", "LDXYZ", "LDETH2"), KNOWN | {"ETH2"}, EARN - {"BTC"})
+
+    assert [b.asset for b in found] == ["BTC", "LDBTC", "LDXYZ", "LDETH2"]
 
 
 def test_the_funding_wallet_counts_every_state_of_a_coin() -> None:
@@ -374,7 +386,7 @@ def test_a_coin_without_its_quantity_is_refused(field: str, value: Any) -> None:
     found = told("binance", "spot_account")
     found["balances"] = [changed(found["balances"][0], **{field: value})]
     with pytest.raises(VenueUnavailable, match=field):
-        wallets.spot_of(found, KNOWN)
+        wallets.spot_of(found, KNOWN, EARN)
 
 
 def test_earn_is_told_by_the_field_of_its_kind() -> None:
@@ -792,7 +804,7 @@ TRANSLATED: dict[str, tuple[Any, Any]] = {
     "listing": (market(), translate.listing_of),
     "margin": (account(), lambda a: translate.margin_of(a, "USDT")),
     "collateral": (account(), lambda a: wallets.collateral_of(a, "USDT", "usd-m")),
-    "spot": (spot("LDBTC", "LDO"), lambda a: wallets.spot_of(a, KNOWN)),
+    "spot": (spot("LDBTC", "LDO"), lambda a: wallets.spot_of(a, KNOWN, EARN)),
     "funding wallet": (told("binance", "funding_wallet"), wallets.funding_wallet_of),
     "rights": (rights(), lambda a: wallets.rights_of(a, {"uid": 1})),
     "mode": (told("binance", "symbol_config"), lambda a: wallets.mode_of(a, BTC)),

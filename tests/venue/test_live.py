@@ -14,6 +14,7 @@ import pytest_asyncio
 from exchange import happenings
 from exchange.faults import fault
 from exchange.opening import VENUES, binance_venue
+from exchange.state import Earn
 from hedged.core.resolution import Absence
 from hedged.errors import Unjudged, VenueUnavailable
 from hedged.venue.accounts import Account
@@ -400,6 +401,27 @@ async def test_a_holding_that_was_counted_long_ago_is_outdated(line: Line, tmp_p
     assert "count it again" in seen.outdated[0]
     assert seen.doubts == ()
     assert {h.asset: h.mark_price for h in seen.holdings} == {"BTC": 60_000}
+
+
+async def test_a_coin_in_earn_is_counted_once_whatever_the_spot_wallet_calls_it(
+    line: Line, live: LiveVenue
+) -> None:
+    """BNB has no contract here, so its name in the spot wallet is told by Earn alone."""
+    line.venue.engine.state.earn += [
+        Earn(coin="BNB", amount=D(3)),
+        Earn(coin="SHIB", amount=D(9)),
+        Earn(coin="BTC", amount=D(1), locked=True),
+    ]
+    line.venue.engine.state.spot |= {"LDSHIB2": D(9), "LDXYZ": D(7)}
+    seen = await live.observe(line.clock(), after=0)
+    found = {(one.asset, one.source): one.quantity for one in seen.holdings if one.asset != "USDT"}
+
+    assert found == {
+        ("BNB", "main earn"): 3,
+        ("SHIB", "main earn"): 9,
+        ("BTC", "main earn"): 1,
+        ("LDXYZ", "main spot"): 7,
+    }
 
 
 # ---- cost

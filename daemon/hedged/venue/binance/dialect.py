@@ -142,12 +142,15 @@ class Binance:
             self._pages(wire, "sapiGetSimpleEarnFlexiblePosition"),
             self._pages(wire, "sapiGetSimpleEarnLockedPosition"),
         )
-        return (
-            *wallets.spot_of(spot, known),
-            *wallets.funding_wallet_of(funding),
-            *(wallets.collateral_of(coin_m, "", "coin-m") if futures else ()),
+        earn = (
             *(b for page in flexible for b in wallets.earn_of(page, "totalAmount")),
             *(b for page in locked for b in wallets.earn_of(page, "amount")),
+        )
+        return (
+            *wallets.spot_of(spot, known, frozenset(balance.asset for balance in earn)),
+            *wallets.funding_wallet_of(funding),
+            *(wallets.collateral_of(coin_m, "", "coin-m") if futures else ()),
+            *earn,
         )
 
     async def happenings(

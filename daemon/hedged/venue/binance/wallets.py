@@ -19,9 +19,9 @@ TRADES_OR_MOVES = frozenset({"enableFutures", "enableSpotAndMarginTrading", "ena
 """Rights that Binance tells of every key."""
 
 
-def spot_of(account: Any, known: frozenset[str]) -> tuple[Balance, ...]:
+def spot_of(account: Any, known: frozenset[str], in_earn: frozenset[str]) -> tuple[Balance, ...]:
     """
-    The coins of the spot wallet, free and locked; Earn's own names are left to Earn.
+    The coins of the spot wallet, free and locked; what it shows of the coins *in_earn* is left to Earn.
 
     *known* are the assets that exist, so that Lido's LDO is not taken for Earn's name of O.
     """
@@ -30,13 +30,21 @@ def spot_of(account: Any, known: frozenset[str]) -> tuple[Balance, ...]:
     return tuple(
         Balance(asset=asset, quantity=quantity, source="spot")
         for asset, quantity in found
-        if quantity and not is_earn_name(asset, known)
+        if quantity and not is_earn_name(asset, known, in_earn)
     )
 
 
-def is_earn_name(asset: str, known: frozenset[str]) -> bool:
-    """Whether *asset* is how the spot wallet shows a coin that lies in flexible Earn: LDBTC is BTC."""
-    return asset.startswith("LD") and asset not in known and asset[2:] in known
+def is_earn_name(asset: str, known: frozenset[str], in_earn: frozenset[str]) -> bool:
+    """
+    Whether *asset* is how the spot wallet shows a coin that Earn tells: LDBTC is BTC, LDSHIB2 is SHIB.
+
+    What Earn does not tell stays under its own name, where nobody prices it: it is not counted twice,
+    nor left out in silence, nor taken for a coin that it may not be.
+    """
+    if not asset.startswith("LD") or asset in known:
+        return False
+    name = asset.removeprefix("LD")
+    return name in in_earn or (name not in known and name.rstrip("0123456789") in in_earn)
 
 
 def funding_wallet_of(answer: Any) -> tuple[Balance, ...]:
