@@ -172,11 +172,11 @@ def trade_by_hand(line: Line, side: Side, contracts: str, symbol: str = BTC_ID) 
     )
 
 
-def rest(line: Line, price: str, client_order_id: str = "by-hand") -> None:
+def rest(line: Line, price: str, client_order_id: str = "by-hand", symbol: str = BTC_ID) -> None:
     """An order to sell that rests above the market."""
     line.venue.engine.place(
         Ticket(
-            symbol=BTC_ID,
+            symbol=symbol,
             side="sell",
             quantity=Decimal("0.1"),
             price=Decimal(price),

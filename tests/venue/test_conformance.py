@@ -188,6 +188,21 @@ async def test_a_resting_order_of_another_hand_is_seen(line: Line, live: LiveVen
     assert (resting.side, resting.contracts, resting.limit_price) == ("sell", D("0.1"), 61_000)
 
 
+async def test_a_resting_order_of_another_contract_is_seen_and_left_alone(
+    line: Line, live: LiveVenue
+) -> None:
+    trade_by_hand(line, "buy", "1", symbol=ETH_ID)
+    rest(line, "3200", "in-eth", ETH_ID)
+    rest(line, "61000")
+    seen = await live.observe(line.clock(), after=0)
+
+    assert sorted((one.symbol, one.limit_price) for one in seen.open_orders) == [
+        (BTC, 61_000),
+        (ETH, 3200),
+    ]
+    assert all(one.open for one in line.venue.engine.state.orders.values() if not one.filled)
+
+
 async def test_hedge_mode_is_a_doubt(line: Line, live: LiveVenue) -> None:
     line.venue.engine.set_hedge_mode(True)
     seen = await live.observe(line.clock(), after=0)

@@ -18,12 +18,13 @@ from exchange.state import Earn
 from hedged.core.resolution import Absence
 from hedged.errors import Unjudged, VenueUnavailable
 from hedged.venue.accounts import Account
+from hedged.venue.binance import dialect
 from hedged.venue.book import Book
 from hedged.venue.holdings import LivePortfolio, StatedHolding
 from hedged.venue.ledger import Ledger
 from hedged.venue.live import LiveVenue
 from hedged.venue.opening import DIALECTS
-from lines import BTC, BTC_ID, ETH, ETH_ID, Line, later, linked, order, portfolio, trade_by_hand
+from lines import BTC, BTC_ID, ETH, ETH_ID, Line, later, linked, order, portfolio, rest, trade_by_hand
 
 D = Decimal
 
@@ -454,6 +455,23 @@ async def test_a_cycle_asks_little_and_market_data_once_for_all(name: str, tmp_p
     for seldom in ("exchangeInfo", "instruments-info", "leverageBracket", "risk-limit"):
         assert not any(seldom in one for one in asked)
     assert len(asked) <= 20 * PER_PORTFOLIO[name] + 6
+
+
+@pytest.mark.parametrize(("at_once", "weights"), [(40, [1, 1]), (1, [1, 40])])
+async def test_orders_of_other_contracts_are_asked_for_where_any_rest_and_all_at_once_where_many(
+    line: Line, live: LiveVenue, monkeypatch: pytest.MonkeyPatch, at_once: int, weights: list[int]
+) -> None:
+    monkeypatch.setattr(dialect, "ORDERS_AT_ONCE", at_once)
+    await live.observe(line.clock(), after=0)
+    alone = line.venue.recorder.seen("GET", "*/openOrders")
+    rest(line, "3200", "in-eth", ETH_ID)
+    rest(line, "61000")
+    seen = await live.observe(later(line, seconds=30), after=0)
+    asked = line.venue.recorder.seen("GET", "*/openOrders")[len(alone) :]
+
+    assert [one.weight for one in alone] == [1]
+    assert [one.weight for one in asked] == weights
+    assert sorted(one.symbol for one in seen.open_orders) == [BTC, ETH]
 
 
 # ---- margin

@@ -40,6 +40,7 @@ from hedged.venue.reading import (
     milliseconds,
     rows_of,
     table_of,
+    text,
     whole,
 )
 from hedged.venue.wire import Answered, Speech, Wire
@@ -48,6 +49,8 @@ BARS_BACK = 2_500
 """Bars asked for of a symbol that nothing is kept of."""
 OPEN_INTEREST_BACK = timedelta(days=29)
 """What the venue keeps of it; older open interest is only there if it was recorded."""
+ORDERS_AT_ONCE = 40
+"""Open orders of all contracts weigh as much as those of so many, one by one."""
 OPEN_INTEREST_PERIODS = ("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d")
 
 
@@ -106,25 +109,31 @@ class Binance:
     async def account(
         self, wire: Wire, listings: dict[str, Listing], settle: str, symbols: frozenset[str]
     ) -> AccountSeen:
-        ids = [listings[symbol].market_id for symbol in sorted(symbols & listings.keys())]
-        account, config, rows, *orders = await asyncio.gather(
+        """
+        Open orders are asked for by contract: those of *symbols*, and every one that ``positionRisk``
+        names, which does so where a position is held or an order rests. All at once weigh 40, as much
+        as forty contracts and more than all else of a look together, so that is asked beyond as many.
+        """
+        ids = {listings[symbol].market_id for symbol in symbols & listings.keys()}
+        account, config, answer, *orders = await asyncio.gather(
             wire.read("fapiPrivateV3GetAccount"),
             wire.read("fapiPrivateGetAccountConfig"),
             wire.read("fapiPrivateV3GetPositionRisk"),
-            # Asked for by symbol: all at once weigh 40 times as much.
-            *(wire.read("fapiPrivateGetOpenOrders", {"symbol": one}) for one in ids),
+            *(self._open_orders(wire, one) for one in sorted(ids)),
         )
+        rows = rows_of(answer, "positionRisk")
+        others = {text(row, "symbol", "positionRisk") for row in rows} - ids
+        if len(others) < ORDERS_AT_ONCE:
+            orders += await asyncio.gather(*(self._open_orders(wire, one) for one in sorted(others)))
+        else:
+            orders = [await self._open_orders(wire)]
         named = {listing.market_id: symbol for symbol, listing in listings.items()}
         config = table_of(config, "accountConfig")
-        seen = (translate.position_of(row, named) for row in rows_of(rows, "positionRisk"))
+        seen = (translate.position_of(row, named) for row in rows)
         return AccountSeen(
             margin=translate.margin_of(account, settle),
             positions=tuple(position for position in seen if position is not None),
-            open_orders=tuple(
-                translate.open_order_of(row, named)
-                for page in orders
-                for row in rows_of(page, "openOrders")
-            ),
+            open_orders=tuple(translate.open_order_of(row, named) for page in orders for row in page),
             hedge_mode=flag(config, "dualSidePosition", "accountConfig"),
             collateral=wallets.collateral_of(account, settle, "usd-m"),
         )
@@ -259,6 +268,10 @@ class Binance:
                 raise VenueUnavailable(f"order {client_order_id}: {error}") from None
 
     # ---- asking page by page
+
+    async def _open_orders(self, wire: Wire, market_id: str | None = None) -> list[dict[str, Any]]:
+        asked = {} if market_id is None else {"symbol": market_id}
+        return rows_of(await wire.read("fapiPrivateGetOpenOrders", asked), "openOrders")
 
     async def _spot(self, wire: Wire) -> Any:
         return await wire.read("privateGetAccount", {"omitZeroBalances": "true"})
