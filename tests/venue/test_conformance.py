@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pytest
 import pytest_asyncio
 
 from exchange.faults import fault
+from exchange.instruments import perpetual
 from exchange.opening import VENUES
 from exchange.tape import Bar
 from exchange.venue import Key, Venue
@@ -25,8 +26,10 @@ from hedged.core.market import Fill, Flow, FundingPayment, notional
 from hedged.core.record import Outcome
 from hedged.core.resolution import Absence
 from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
+from hedged.venue.dialect import Listing
 from hedged.venue.live import LiveVenue
 from hedged.venue.opening import DIALECTS
+from hedged.venue.wire import Wire
 from lines import BTC, BTC_ID, ETH, ETH_ID, Line, later, linked, order, portfolio, rest, trade_by_hand
 
 D = Decimal
@@ -201,6 +204,49 @@ async def test_a_resting_order_of_another_contract_is_seen_and_left_alone(
         (ETH, 3200),
     ]
     assert all(one.open for one in line.venue.engine.state.orders.values() if not one.filled)
+
+
+def listed_without(line: Line, monkeypatch: pytest.MonkeyPatch, left_out: str) -> list[datetime]:
+    """From now on the exchange lists all but one contract; when it was asked."""
+    told, asked = line.exchange.dialect.listings, list[datetime]()
+
+    async def without(wire: Wire) -> dict[str, Listing]:
+        asked.append(line.clock())
+        return {symbol: one for symbol, one in (await told(wire)).items() if symbol != left_out}
+
+    monkeypatch.setattr(line.exchange.dialect, "listings", without)
+    return asked
+
+
+async def test_a_contract_that_is_held_and_not_listed_is_doubted_until_the_listing_has_it(
+    line: Line, live: LiveVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for again, but not at every pass."""
+    engine = line.venue.engine
+    listed = listed_without(line, monkeypatch, "XYZ")
+    await live.observe(line.clock(), after=0)
+    engine.state.markets["SOLUSDT"] = engine._opened(perpetual("SOL", lot=D("0.1"), notional_min=D(5)))
+    engine.set_price("SOLUSDT", D(100))
+    trade_by_hand(line, "sell", "2", symbol="SOLUSDT")
+    listed.clear()
+    looks = [await live.observe(later(line, seconds=70), after=0) for _ in range(5)]
+
+    assert [len(look.doubts) for look in looks] == [1, 1, 1, 1, 0]
+    assert all("SOLUSDT is held on main, and " in look.doubts[0] for look in looks[:4])
+    assert [look.positions for look in looks[:4]] == [()] * 4
+    assert {one.symbol: one.contracts for one in looks[4].positions} == {"SOL/USDT:USDT": -2}
+    assert len(listed) == 1
+
+
+async def test_what_no_listing_ever_has_is_doubted_at_every_pass_and_asked_for_every_five_minutes(
+    line: Line, live: LiveVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trade_by_hand(line, "sell", "1", symbol=ETH_ID)
+    listed = listed_without(line, monkeypatch, ETH)
+    looks = [await live.observe(later(line, minutes=1), after=0) for _ in range(11)]
+
+    assert all("ETHUSDT is held on main" in look.doubts[0] for look in looks)
+    assert len(listed) == 3
 
 
 async def test_hedge_mode_is_a_doubt(line: Line, live: LiveVenue) -> None:

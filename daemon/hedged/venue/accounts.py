@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from hedged.venue.dialect import Balance
+from hedged.venue.dialect import AccountSeen, Balance, Listing
 from hedged.venue.exchange import Exchange
 from hedged.venue.protocol import MarginMode
 from hedged.venue.wire import Wire
+
+SOUGHT_AGAIN = timedelta(minutes=5)
+"""How often the listings are asked for anew while something is held that they don't list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,33 @@ async def timed(account: Account) -> timedelta:
     skew = await account.exchange.measure_skew()
     account.wire.clock_is_off(round(skew / timedelta(milliseconds=1)))
     return skew
+
+
+async def seen_on(
+    account: Account, settle: str
+) -> tuple[AccountSeen, dict[str, Listing], frozenset[str]]:
+    """
+    The futures account, the listings that it was read with, and what is held that they don't list.
+
+    A contract that is held and not listed may be new: then the listings are asked for anew, at most
+    every `SOUGHT_AGAIN`, and the account is read again with them.
+
+    Raises
+    ------
+    VenueUnavailable
+        When any part of it can't be asked for.
+    """
+
+    async def read(listings: dict[str, Listing]) -> tuple[AccountSeen, frozenset[str]]:
+        seen = await account.exchange.dialect.account(account.wire, listings, settle, account.legs)
+        return seen, frozenset(one.position.symbol for one in seen.positions) - listings.keys()
+
+    listings = await account.exchange.listings()
+    seen, unlisted = await read(listings)
+    if unlisted and (anew := await account.exchange.listings(age_max=SOUGHT_AGAIN)) is not listings:
+        listings = anew
+        seen, unlisted = await read(listings)
+    return seen, listings, unlisted
 
 
 async def balances_on(

@@ -43,6 +43,15 @@ def of_account(account: Account, seen: AccountSeen, skew: timedelta) -> Iterable
         )
 
 
+def of_unlisted(account: Account, unlisted: Iterable[str]) -> Iterable[str]:
+    """Positions of contracts that can't be counted: neither their size nor their price is known."""
+    for contract in sorted(unlisted):
+        yield (
+            f"{contract} is held on {account.name}, and {account.exchange.name} lists nothing of that "
+            "name that hedged can count; close it, or hold it on another account"
+        )
+
+
 def of_notionals(
     account: Account, seen: AccountSeen, listings: dict[str, Listing], quotes: dict[str, Quote]
 ) -> Iterable[tuple[str, str]]:

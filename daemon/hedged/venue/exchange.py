@@ -34,6 +34,7 @@ FRESH = timedelta(seconds=5)
 RUNNING_EVERY = timedelta(minutes=15)
 """How far apart the kept running funding rates are."""
 LISTED_AGAIN = timedelta(hours=1)
+AT_ONCE = timedelta(0)
 SKEW_MEASURED_AGAIN = timedelta(minutes=5)
 
 
@@ -58,11 +59,12 @@ class Exchange:
         self._asking = asyncio.Lock()
         self._series = Lately(clock, FRESH)
 
-    async def listings(self, *, again: bool = False) -> dict[str, Listing]:
-        """Every contract that can hedge, by symbol; asked anew every hour, or *again* at once."""
+    async def listings(self, *, age_max: timedelta = LISTED_AGAIN) -> dict[str, Listing]:
+        """Every contract that can hedge, by symbol, as they were told at most *age_max* ago."""
         now = self._clock()
         async with self._asking:
-            if again or self._listed_at is None or now - self._listed_at >= LISTED_AGAIN:
+            at = self._listed_at
+            if at is None or not timedelta(0) <= now - at < age_max:
                 found = await self.dialect.listings(self.wire)
                 self._listings = {symbol: classified(one, now) for symbol, one in found.items()}
                 self._listed_at = now
@@ -82,7 +84,9 @@ class Exchange:
         VenueUnavailable
             When the venue does not list it, asked anew.
         """
-        found = (await self.listings()).get(symbol) or (await self.listings(again=True)).get(symbol)
+        found = (await self.listings()).get(symbol) or (await self.listings(age_max=AT_ONCE)).get(
+            symbol
+        )
         if found is None:
             raise VenueUnavailable(f"{self.name} does not list {symbol} (any more)")
         return found
@@ -96,8 +100,7 @@ class Exchange:
         VenueUnavailable
             As `listing`, and when it does not trade any more, or has another size.
         """
-        listed, now = self._listed_at, self._clock()
-        await self.listings(again=listed is None or not timedelta(0) <= now - listed < FRESH)
+        await self.listings(age_max=FRESH)
         found = await self.listing(symbol)
         size = found.instrument.contract_multiplier
         if not found.active:

@@ -29,7 +29,7 @@ from hedged.core.record import Outcome
 from hedged.core.resolution import Absence
 from hedged.errors import OutcomeUnknown, Unjudged, VenueRefused, VenueUnavailable
 from hedged.venue import doubts
-from hedged.venue.accounts import Account, Names, balances_on, timed
+from hedged.venue.accounts import Account, Names, balances_on, seen_on, timed
 from hedged.venue.book import Book, Told
 from hedged.venue.dialect import AccountSeen, Happening, Listing, Unread
 from hedged.venue.first_look import Seen, anchored, margin_of
@@ -234,13 +234,9 @@ class LiveVenue:
 
     async def _look(self, account: Account) -> Seen:
         exchange = account.exchange
-        skew, listings = await asyncio.gather(timed(account), exchange.listings())
-        seen = await exchange.dialect.account(
-            account.wire, listings, self.portfolio.numeraire, account.legs
-        )
+        skew = await timed(account)
+        seen, listings, unlisted = await seen_on(account, self.portfolio.numeraire)
         held = {found.position.symbol for found in seen.positions}
-        for unknown in sorted(held - listings.keys()):
-            log.warning("unknown_contract_held", account=account.name, contract=unknown)
         quotes = await exchange.quotes((account.legs | held) & listings.keys(), account.legs)
         odd = exchange.first_prices.doubts(quotes)
         listings = exchange.listed  # they may have been told anew meanwhile
@@ -274,6 +270,7 @@ class LiveVenue:
             doubts=(
                 *doubts.of_legs(account, listings),
                 *doubts.of_account(account, seen, skew),
+                *doubts.of_unlisted(account, unlisted),
                 *misvalued.values(),
                 *vouched,
                 *odd,
