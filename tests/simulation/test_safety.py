@@ -84,7 +84,7 @@ def funding_is_free(patch: Patched) -> None:
 def whatever_is_listed_trades(patch: Patched) -> None:
     """A contract that was halted is ordered again and again (freqtrade#11414)."""
     patch.setattr(doubts, "of_legs", lambda *_: ())
-    patch.setattr(Exchange, "listing_now", lambda self, symbol, _: self.listing(symbol))
+    patch.setattr(Exchange, "listing_now", lambda self, symbol, *_: self.listing(symbol))
 
 
 def nothing_is_asked_of_before(patch: Patched) -> None:

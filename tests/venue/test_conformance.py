@@ -25,7 +25,7 @@ from exchange.venue import Key, Venue
 from hedged.core.market import Fill, Flow, FundingPayment, notional
 from hedged.core.record import Outcome
 from hedged.core.resolution import Absence
-from hedged.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
+from hedged.errors import OutcomeUnknown, Unjudged, VenueRefused, VenueUnavailable
 from hedged.venue.dialect import Listing
 from hedged.venue.live import LiveVenue
 from hedged.venue.opening import DIALECTS
@@ -363,6 +363,40 @@ async def test_an_order_above_the_most_of_one_order_is_not_sent(line: Line, live
         await placed(line, live, "a1", "sell", "100000")
 
     assert line.orders_sent() == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"lot": D("0.1")}, "the lot of BTC/USDT:USDT was 0.001 and is 0.1 now"),
+        ({"tick": D(5)}, "the tick of BTC/USDT:USDT was 0.1 and is 5 now"),
+        (
+            {"quantity_min": D(3)},
+            "the least order in contracts of BTC/USDT:USDT was 0.001 and is 3 now",
+        ),
+        (
+            {"notional_min": D(9_000)},
+            "the least order in money of BTC/USDT:USDT was .+ and is 9000 now",
+        ),
+    ],
+)
+async def test_an_order_that_was_planned_with_other_steps_does_not_leave_and_the_next_one_does(
+    line: Line, live: LiveVenue, changed: dict[str, Decimal], said: str
+) -> None:
+    """It would be refused again and again, for an hour, until the listing is asked for anew."""
+    await live.observe(line.clock(), after=0)
+    line.venue.engine.relist(BTC_ID, **changed)
+    line.venue.engine.set_price(BTC_ID, D(60_000))
+    later(line, seconds=10)
+    with pytest.raises(Unjudged, match=f"nothing was sent: {said}"):
+        await placed(line, live, "a1", "sell", "3")
+    assert line.orders_sent() == 0
+    seen = await live.observe(line.clock(), after=0)
+    (what, value), *_ = changed.items()
+
+    assert getattr(seen.instrument(BTC), what.replace("quantity", "contracts")) == value
+    assert seen.doubts == ()
+    assert (await placed(line, live, "a2", "sell", "3", "59700")).status != "refused"
 
 
 async def test_insufficient_margin_is_refused(line: Line, live: LiveVenue) -> None:

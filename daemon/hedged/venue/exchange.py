@@ -15,7 +15,7 @@ from decimal import Decimal
 import polars as pl
 import structlog
 
-from hedged.core.market import Quote
+from hedged.core.market import Instrument, Quote
 from hedged.core.metrics import Series
 from hedged.core.metrics.history import SCHEMAS
 from hedged.errors import VenueUnavailable
@@ -35,6 +35,13 @@ RUNNING_EVERY = timedelta(minutes=15)
 """How far apart the kept running funding rates are."""
 LISTED_AGAIN = timedelta(hours=1)
 AT_ONCE = timedelta(0)
+STEPS = {
+    "lot": "the lot",
+    "tick": "the tick",
+    "contracts_min": "the least order in contracts",
+    "notional_min": "the least order in money",
+}
+"""Of an `Instrument`: what an order is rounded to and measured by when it is planned."""
 SKEW_MEASURED_AGAIN = timedelta(minutes=5)
 
 
@@ -91,14 +98,18 @@ class Exchange:
             raise VenueUnavailable(f"{self.name} does not list {symbol} (any more)")
         return found
 
-    async def listing_now(self, symbol: str, multiplier: Decimal | None) -> Listing:
+    async def listing_now(
+        self, symbol: str, multiplier: Decimal | None, planned: Instrument | None
+    ) -> Listing:
         """
-        One contract as it was listed at most `FRESH` ago, for an order of contracts of *multiplier*.
+        One contract as it was listed at most `FRESH` ago, for an order of contracts of *multiplier*
+        that was planned with the steps and minimums of *planned*.
 
         Raises
         ------
         VenueUnavailable
-            As `listing`, and when it does not trade any more, or has another size.
+            As `listing`, and when it does not trade any more, has another size, or other steps: the
+            next pass plans with those.
         """
         await self.listings(age_max=FRESH)
         found = await self.listing(symbol)
@@ -107,6 +118,11 @@ class Exchange:
             raise VenueUnavailable(f"{symbol} does not trade any more")
         if multiplier not in (None, size):
             raise VenueUnavailable(f"{symbol} was {multiplier} a contract and is {size} now")
+        for what, name in STEPS.items():
+            before = getattr(planned, what, None)
+            now = getattr(found.instrument, what)
+            if before not in (None, now):
+                raise VenueUnavailable(f"{name} of {symbol} was {before} and is {now} now")
         return found
 
     async def quotes(

@@ -21,6 +21,7 @@ from hedged.core.market import (
     Fill,
     Flow,
     FundingPayment,
+    Instrument,
     Margin,
     Snapshot,
 )
@@ -84,6 +85,7 @@ class LiveVenue:
         self._may_trade: dict[str, bool] = {}
         self._unread: dict[str, str] = {}
         self._pause = Pause()
+        self._planned: dict[str, Instrument] = {}
 
     async def observe(self, now: datetime, *, after: int) -> Snapshot:
         if after > self.book.cursor:
@@ -108,6 +110,7 @@ class LiveVenue:
             together((*chain.from_iterable(balances), *collateral)),
         )
         told, margins = self.book.after(after), [look.margin for look in seen]
+        self._planned = {one.symbol: one for look in seen for one in look.instruments}
         return Snapshot(
             at=now,
             account=self.portfolio.account,
@@ -148,8 +151,9 @@ class LiveVenue:
 
     async def send(self, order: Order) -> Outcome:
         account, symbol = self._placed(order.symbol)
+        size, planned = self.book.multiplier(order.symbol), self._planned.get(order.symbol)
         try:
-            listing = await account.exchange.listing_now(symbol, self.book.multiplier(order.symbol))
+            listing = await account.exchange.listing_now(symbol, size, planned)
         except VenueUnavailable as error:
             raise Unjudged(f"nothing was sent: {error}") from None
         most = listing.contracts_max
