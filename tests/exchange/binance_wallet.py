@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 from exchange.binance_routes import API, DAPI, Ask, Rejected, per_symbol, route
 from exchange.desk import STABLE
@@ -319,3 +320,38 @@ def coin_margin_account(ask: Ask) -> object:
         for asset, balance in sorted(ask.engine.state.coin_margin.items())
     ]
     return {"assets": rows, "positions": [], "canTrade": True, "updateTime": ask.now_ms}
+
+
+COIN_CONTRACTS = {"BTCUSD_PERP": Decimal(100), "ETHUSD_PERP": Decimal(10)}
+"""What COIN-M lists, and the dollars of a contract."""
+
+
+@route("GET", DAPI, "/dapi/v1/positionRisk", 1, "read")
+def coin_margin_positions(ask: Ask) -> object:
+    """Every contract, the flat ones too."""
+    state, rows = ask.engine.state, []
+    for name in sorted({*COIN_CONTRACTS, *state.coin_positions}):
+        contracts = state.coin_positions.get(name, ZERO)
+        mark = ask.engine.market(name.partition("USD")[0] + "USDT").mark
+        value = contracts * COIN_CONTRACTS.get(name, Decimal(10)) / mark
+        rows.append(
+            {
+                "symbol": name,
+                "positionAmt": plain(contracts),
+                "entryPrice": fixed(mark) if contracts else "0.0",
+                "breakEvenPrice": fixed(mark) if contracts else "0.0",
+                "markPrice": fixed(mark),
+                "unRealizedProfit": "0.00000000",
+                "liquidationPrice": "0",
+                "leverage": "20",
+                "maxQty": "1000",
+                "marginType": "cross",
+                "isolatedMargin": "0.00000000",
+                "isAutoAddMargin": "false",
+                "positionSide": "BOTH",
+                "notionalValue": fixed(value),
+                "isolatedWallet": "0",
+                "updateTime": ask.now_ms if contracts else 0,
+            }
+        )
+    return rows

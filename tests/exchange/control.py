@@ -131,13 +131,18 @@ class Control:
         return self._told()
 
     def do_holding(self, asked: Asked) -> object:
-        """coin, amount; wallet: spot, locked, funding, earn, earn_locked."""
+        """coin, amount; wallet: spot, locked, funding, earn, earn_locked, coin_margin."""
         state, coin = self._engine.state, asked["coin"]
         amount, wallet = Decimal(str(asked["amount"])), asked.get("wallet", "spot")
         if wallet.startswith("earn"):
             state.earn.append(Earn(coin=coin, amount=amount, locked=wallet == "earn_locked"))
         else:
-            wallets = {"spot": state.spot, "locked": state.spot_locked, "funding": state.funding_wallet}
+            wallets = {
+                "spot": state.spot,
+                "locked": state.spot_locked,
+                "funding": state.funding_wallet,
+                "coin_margin": state.coin_margin,
+            }
             wallets[wallet][coin] = amount
         return {}
 

@@ -206,6 +206,8 @@ class State:
     spot: dict[str, Decimal] = field(default_factory=dict)
     coin_margin: dict[str, Decimal] = field(default_factory=dict)
     """Margin balances of Binance's COIN-M account."""
+    coin_positions: dict[str, Decimal] = field(default_factory=dict)
+    """Contracts held there, signed, by name: `BTCUSD_PERP`."""
     spot_locked: dict[str, Decimal] = field(default_factory=dict)
     funding_wallet: dict[str, Decimal] = field(default_factory=dict)
     earn: list[Earn] = field(default_factory=list)
@@ -229,6 +231,7 @@ class State:
             wallets=dict(self.wallets),
             spot=dict(self.spot),
             coin_margin=dict(self.coin_margin),
+            coin_positions=dict(self.coin_positions),
             spot_locked=dict(self.spot_locked),
             funding_wallet=dict(self.funding_wallet),
             earn=list(self.earn),

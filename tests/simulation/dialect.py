@@ -22,6 +22,7 @@ from hedged.core.market import (
     Flow,
     FundingPayment,
     MarginTier,
+    Position,
     Quote,
 )
 from hedged.core.metrics import Series
@@ -182,6 +183,9 @@ class Simulated:
     ) -> tuple[Balance, ...]:
         found: tuple[Balance, ...] = await wire.read("balances")
         return found
+
+    async def other_positions(self, wire: Wire) -> tuple[Position, ...]:
+        return ()
 
     async def happenings(
         self,

@@ -273,6 +273,35 @@ def test_a_flat_row_is_no_position(amount: str) -> None:
     assert translate.position_of(held(positionAmt=amount, entryPrice="", adl=None), SYMBOLS) is None
 
 
+COIN = {
+    "symbol": "BTCUSD_PERP", "positionAmt": "-3", "entryPrice": "41021.20000069",
+    "positionSide": "BOTH", "notionalValue": "-0.00731",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("side", "amount", "contracts"), [("BOTH", "-3", -3), ("SHORT", "3", -3), ("LONG", "3", 3)]
+)
+def test_a_position_in_coin_margin_keeps_the_venues_name(
+    side: str, amount: str, contracts: int
+) -> None:
+    found = translate.coin_position_of(COIN | {"positionSide": side, "positionAmt": amount})
+
+    assert found is not None
+    assert (found.symbol, found.contracts) == ("BTCUSD_PERP", contracts)
+    assert translate.coin_position_of(COIN | {"positionAmt": "0"}) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("positionAmt", GONE), ("positionAmt", "NaN"), ("positionSide", "NET"), ("symbol", GONE),
+     ("entryPrice", "")],
+)  # fmt: skip
+def test_a_position_in_coin_margin_that_can_not_be_read_is_refused(field: str, value: Any) -> None:
+    with pytest.raises(VenueUnavailable, match=field):
+        translate.coin_position_of(changed(COIN, **{field: value}))
+
+
 @pytest.mark.parametrize("side", ["", "both", "Buy", None, GONE, 1])
 def test_a_position_whose_side_is_not_told_is_refused(side: Any) -> None:
     with pytest.raises(VenueUnavailable, match="positionSide"):
@@ -799,6 +828,7 @@ TRANSLATED: dict[str, tuple[Any, Any]] = {
     ),
     "tiers": (brackets(), lambda a: translate.tiers_of(SUSHI, a)),
     "position": (held(), lambda a: translate.position_of(a, SYMBOLS)),
+    "coin position": (COIN, translate.coin_position_of),
     "open order": (told("binance", "open_order"), lambda a: translate.open_order_of(a, SYMBOLS)),
     "outcome": (ended(), lambda a: translate.outcome_of(a, BTC, "hx1")),
     "listing": (market(), translate.listing_of),

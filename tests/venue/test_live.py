@@ -425,6 +425,39 @@ async def test_a_coin_in_earn_is_counted_once_whatever_the_spot_wallet_calls_it(
     }
 
 
+async def test_a_short_in_coin_margin_is_a_doubt_where_its_coins_count(
+    line: Line, live: LiveVenue
+) -> None:
+    """Its contracts are no legs, and the coins that it protects already would be hedged again."""
+    state = line.venue.engine.state
+    state.coin_margin, state.coin_positions = {"BTC": D(1)}, {"BTCUSD_PERP": D(-600)}
+    seen = await live.observe(line.clock(), after=0)
+    state.coin_positions = {}
+    closed = await live.observe(later(line, seconds=30), after=0)
+
+    (why,) = seen.doubts
+    assert why.startswith("-600 contracts of BTCUSD_PERP are held on main, and hedged does not count")
+    assert "or set account.main.futures_wallets = false" in why
+    assert [(one.asset, one.quantity) for one in seen.holdings] == [("BTC", 1)]
+    assert closed.doubts == ()
+
+
+async def test_a_short_in_coin_margin_is_nothing_to_a_portfolio_that_does_not_count_its_coins(
+    line: Line, tmp_path: Path
+) -> None:
+    line.venue.engine.state.coin_positions = {"BTCUSD_PERP": D(-600)}
+    hedge = line.account(BTC)
+    live = LiveVenue(
+        LivePortfolio(name="p", account="main", numeraire="USDT"),
+        (hedge,),
+        (replace(hedge, futures_wallets=False),),
+        Book(Ledger(tmp_path / "book.sqlite", read_only=False)),
+        line.clock,
+    )
+
+    assert (await live.observe(line.clock(), after=0)).doubts == ()
+
+
 # ---- cost
 
 

@@ -4,10 +4,12 @@ Accounts at venues, as a portfolio uses them.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
+from hedged.core.market import Position
 from hedged.venue.dialect import AccountSeen, Balance, Listing
 from hedged.venue.exchange import Exchange
 from hedged.venue.protocol import MarginMode
@@ -45,6 +47,15 @@ class Account:
     legs: frozenset[str] = frozenset()
     wanted: Wanted = Wanted()
     futures_wallets: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coins:
+    """What lies under the key of *account*, and the *positions* that some of it is margin of."""
+
+    account: Account
+    balances: tuple[tuple[str, Balance], ...]
+    positions: tuple[Position, ...]
 
 
 async def timed(account: Account) -> timedelta:
@@ -91,9 +102,7 @@ async def seen_on(
     return seen, listings, unlisted
 
 
-async def balances_on(
-    account: Account, numeraire: str, *, margin: bool = True
-) -> list[tuple[str, Balance]]:
+async def coins_on(account: Account, numeraire: str, *, margin: bool = True) -> Coins:
     """
     The coins that lie at the venue under the key of *account*, each with the account's name.
 
@@ -109,10 +118,18 @@ async def balances_on(
     listings = await exchange.listings()
     bases = frozenset(listing.instrument.base for listing in listings.values())
     futures = account.futures_wallets
-    found = await exchange.dialect.balances(account.wire, bases | {numeraire}, futures=futures)
+    asked = exchange.dialect.balances(account.wire, bases | {numeraire}, futures=futures)
+    if futures:
+        found, positions = await asyncio.gather(asked, exchange.dialect.other_positions(account.wire))
+    else:
+        found, positions = await asked, ()
     if margin and futures:
         found += await exchange.dialect.collateral(account.wire)
-    return [(account.name, balance) for balance in found]
+    return Coins(
+        account=account,
+        balances=tuple((account.name, balance) for balance in found),
+        positions=positions,
+    )
 
 
 class Names:

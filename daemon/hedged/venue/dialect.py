@@ -199,6 +199,12 @@ class Dialect(Protocol):
         *futures*, where `wallets_apart`, also without those of other futures wallets.
         """
 
+    async def other_positions(self, wire: Wire) -> tuple[Position, ...]:
+        """
+        What is held in books that `account` does not speak of, by the venue's own names: its margin is
+        among `balances`, and no `Listing` is made of its contracts.
+        """
+
     async def happenings(
         self,
         wire: Wire,

@@ -13,7 +13,7 @@ from decimal import Decimal
 import structlog
 
 from hedged.core.market import Holding, Quote, notional
-from hedged.venue.accounts import Account
+from hedged.venue.accounts import Account, Coins
 from hedged.venue.dialect import AccountSeen, Listing, Rights, SymbolMode
 from hedged.venue.exchange import Exchange
 
@@ -49,6 +49,21 @@ def of_unlisted(account: Account, unlisted: Iterable[str]) -> Iterable[str]:
         yield (
             f"{contract} is held on {account.name}, and {account.exchange.name} lists nothing of that "
             "name that hedged can count; close it, or hold it on another account"
+        )
+
+
+def of_other_positions(coins: Coins) -> Iterable[str]:
+    """
+    Positions that no hedge can be reckoned with, on coins that count as holdings: a short of them
+    protects those coins already, and they would be hedged a second time.
+    """
+    account = coins.account
+    for one in coins.positions:
+        yield (
+            f"{one.contracts:f} contracts of {one.symbol} are held on {account.name}, and hedged does "
+            f"not count what {account.exchange.name} holds in coin margin: beside a short there its "
+            f"coins would be hedged twice; close it, or set account.{account.name}.futures_wallets = "
+            "false and state what is to be protected of them as a holding"
         )
 
 

@@ -30,7 +30,7 @@ from hedged.core.record import Outcome
 from hedged.core.resolution import Absence
 from hedged.errors import OutcomeUnknown, Unjudged, VenueRefused, VenueUnavailable
 from hedged.venue import doubts
-from hedged.venue.accounts import Account, Names, balances_on, seen_on, timed
+from hedged.venue.accounts import Account, Names, coins_on, seen_on, timed
 from hedged.venue.book import Book, Told
 from hedged.venue.dialect import AccountSeen, Happening, Listing, Unread
 from hedged.venue.first_look import Seen, anchored, margin_of
@@ -95,9 +95,10 @@ class LiveVenue:
             )
         seen, found = await self._looked(self.hedges, now)
         numeraire, ours = self.portfolio.numeraire, {account.name for account in self.hedges}
-        balances = await asyncio.gather(
-            *(balances_on(one, numeraire, margin=one.name not in ours) for one in self.sources)
+        coins = await asyncio.gather(
+            *(coins_on(one, numeraire, margin=one.name not in ours) for one in self.sources)
         )
+        balances = (one.balances for one in coins)
         collateral = [
             (account.name, balance)
             for account, look in zip(self.hedges, seen, strict=True)
@@ -132,6 +133,7 @@ class LiveVenue:
             doubts=(
                 *found,
                 *doubts.of_coins(self.hedges[0].exchange, holdings, found),
+                *chain.from_iterable(doubts.of_other_positions(one) for one in coins),
                 *self._pause.doubts(now),
             ),
             outdated=stale(self.portfolio.stated, now, self.portfolio.stated_age_max),

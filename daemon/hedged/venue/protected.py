@@ -12,7 +12,7 @@ from itertools import chain
 
 from hedged.errors import VenueUnavailable
 from hedged.venue import doubts
-from hedged.venue.accounts import Account, balances_on
+from hedged.venue.accounts import Account, coins_on
 from hedged.venue.asking import answers
 from hedged.venue.exchange import Exchange
 from hedged.venue.holdings import StatedHolding, priced, stale, together
@@ -53,11 +53,14 @@ class Protected:
             When any part of it can't be asked for, or seen.
         """
         vouched = await answers(self._vouch(account, now) for account in self.sources)
-        found = await answers(balances_on(account, self.numeraire) for account in self.sources)
-        coins = together(chain.from_iterable(found))
+        found = await answers(coins_on(account, self.numeraire) for account in self.sources)
+        coins = together(chain.from_iterable(one.balances for one in found))
         return Held(
             holdings=await priced(self.exchange, self.numeraire, self.stated, coins),
-            doubts=tuple(chain.from_iterable(vouched)),
+            doubts=(
+                *chain.from_iterable(vouched),
+                *chain.from_iterable(doubts.of_other_positions(one) for one in found),
+            ),
             outdated=stale(self.stated, now, self.stated_age_max),
         )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from hedged.core.market import MarginTier, Quote
+from hedged.core.market import MarginTier, Position, Quote
 from hedged.core.metrics import Series, bar_seconds
 from hedged.core.metrics.history import SCHEMAS
 from hedged.core.metrics.vocabulary import Need
@@ -161,6 +161,12 @@ class Binance:
             *(wallets.collateral_of(coin_m, "", "coin-m") if futures else ()),
             *earn,
         )
+
+    async def other_positions(self, wire: Wire) -> tuple[Position, ...]:
+        """Those of COIN-M: its account tells of margin only, so its positions are asked for too."""
+        rows = rows_of(await wire.read("dapiPrivateGetPositionRisk"), "coin-m positionRisk")
+        found = (translate.coin_position_of(row) for row in rows)
+        return tuple(position for position in found if position is not None)
 
     async def happenings(
         self,

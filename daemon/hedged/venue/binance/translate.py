@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from hedged.core.market import (
@@ -183,14 +184,9 @@ def margin_of(account: Any, settle: str) -> Margin:
 def position_of(row: Mapping[str, Any], symbols: Mapping[str, str]) -> SeenPosition | None:
     """A row of ``v3/positionRisk``; *symbols* are unified by market id. None when it is flat."""
     what = f"position of {row.get('symbol')}"
-    contracts = number(row, "positionAmt", what)
+    contracts = _contracts_of(row, what)
     if not contracts:
         return None
-    side = text(row, "positionSide", what)
-    if side not in ("BOTH", "LONG", "SHORT") or ((side == "LONG") and contracts < 0):
-        raise VenueUnavailable(f"{what}: positionSide {side} with {contracts}")
-    if side == "SHORT":
-        contracts = -abs(contracts)
     rank = row.get("adl")
     return SeenPosition(
         position=Position(
@@ -202,6 +198,30 @@ def position_of(row: Mapping[str, Any], symbols: Mapping[str, str]) -> SeenPosit
         liquidation_price=maybe_positive(row, "liquidationPrice", what),
         adl_rank=whole(row, "adl", what) if rank is not None else None,
     )
+
+
+def coin_position_of(row: Mapping[str, Any]) -> Position | None:
+    """A row of COIN-M's ``positionRisk``, by the venue's own name. None when it is flat."""
+    what = f"coin-m position of {row.get('symbol')}"
+    contracts = _contracts_of(row, what)
+    if not contracts:
+        return None
+    return Position(
+        symbol=text(row, "symbol", what),
+        contracts=contracts,
+        entry_price=number(row, "entryPrice", what),
+    )
+
+
+def _contracts_of(row: Mapping[str, Any], what: str) -> Decimal:
+    """Signed, in one-way mode and in hedge mode."""
+    contracts = number(row, "positionAmt", what)
+    if not contracts:
+        return contracts
+    side = text(row, "positionSide", what)
+    if side not in ("BOTH", "LONG", "SHORT") or ((side == "LONG") and contracts < 0):
+        raise VenueUnavailable(f"{what}: positionSide {side} with {contracts}")
+    return -abs(contracts) if side == "SHORT" else contracts
 
 
 def open_order_of(row: Mapping[str, Any], symbols: Mapping[str, str]) -> OpenOrder:

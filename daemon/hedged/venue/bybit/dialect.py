@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from hedged.core.market import MarginTier, Quote
+from hedged.core.market import MarginTier, Position, Quote
 from hedged.core.metrics import Series, bar_seconds
 from hedged.core.metrics.history import SCHEMAS
 from hedged.core.metrics.vocabulary import Need
@@ -145,6 +145,10 @@ class Bybit:
             *wallets.earn_of(flexible),
             *wallets.earn_of(on_chain),
         )
+
+    async def other_positions(self, wire: Wire) -> tuple[Position, ...]:
+        """None: `account` speaks of every book."""
+        return ()
 
     async def happenings(
         self,
