@@ -60,7 +60,7 @@ class Checker:
         self.forgotten: set[str] = set()
         self.lifted_at = time.start
         self.position: dict[str, Decimal] = {BTC: ZERO, ETH: ZERO}
-        self.multiplier = {s: world.engine.contract(s).multiplier for s in (BTC, ETH)}
+        self.multiplier = self._sizes()
         self.served_at: dict[str, datetime] = {}
         self.coins: dict[str, Decimal] = {}
         self.life = 0
@@ -113,6 +113,8 @@ class Checker:
         self.safety.served(endpoint)
         if endpoint == "balances":
             self.coins = self.world.coins()
+        if endpoint == "listings" and not self._has_booked("contract"):
+            self.multiplier = self._sizes()  # what a contract is at first sight, it is to stay
         if endpoint in ("positions", "fills"):
             for symbol, at in self.last_external.items():
                 if self.seen_external.get(symbol, self.time.start) < at:
@@ -281,7 +283,7 @@ class Checker:
         """A process starts."""
         self.note(f"start {life}")
         self.life, self.left_at = life, None
-        self.safety.started(booked=self._has_traded())
+        self.safety.started(booked=self._has_booked("fill", "outcome"))
         self.journal.forget()
 
     def restored(self, copied_at: datetime) -> None:
@@ -295,13 +297,16 @@ class Checker:
         self.safety.restored(one.id for one in filled if one.id not in known)
         self.happened("restored", record=self._rows, lost=len(self.safety.lost))
 
-    def _has_traded(self) -> bool:
+    def _has_booked(self, *kinds: str) -> bool:
         if not self.book_path.exists():
             return False
         book = sqlite3.connect(self.book_path)
-        found = book.execute("SELECT 1 FROM event WHERE kind IN ('fill', 'outcome')").fetchone()
+        told = {row[0] for row in book.execute("SELECT DISTINCT kind FROM event")}
         book.close()
-        return found is not None
+        return not told.isdisjoint(kinds)
+
+    def _sizes(self) -> dict[str, Decimal]:
+        return {s: self.world.engine.contract(s).multiplier for s in (BTC, ETH)}
 
     def ended(self, how: str) -> None:
         """A process is gone."""
