@@ -30,6 +30,9 @@ async def serve(args: argparse.Namespace) -> None:
 
     venue = opened(args.venue, args.key)
     beside = {name: opened(kind, f"{name}-key") for name, kind in args.beside}
+    kinds = [args.venue, *(kind for _, kind in args.beside)]
+    for place, one in enumerate(beside.values(), start=1):
+        one.engine.state.place = kinds[:place].count(kinds[place])  # each an account of its own
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)

@@ -146,7 +146,7 @@ def account(ask: Ask) -> object:
             for name in names
         ],
         "permissions": ["SPOT"],
-        "uid": UID,
+        "uid": UID + ask.engine.state.place,
     }
 
 

@@ -108,7 +108,7 @@ def coins_balance(ask: Ask) -> object:
         {"coin": coin, "walletBalance": plain(amount), "transferBalance": plain(amount), "bonus": ""}
         for coin, amount in sorted(wallet.items())
     ]
-    return {"memberId": str(UID), "accountType": kind, "balance": rows}
+    return {"memberId": str(UID + state.place), "accountType": kind, "balance": rows}
 
 
 WALLETS = {"FUNDING": "FUND", "FUTURES": "UNIFIED"}
@@ -220,7 +220,7 @@ def query_api(ask: Ask) -> object:
         "createdAt": "2025-10-16T02:24:40Z",
         "unified": 0,
         "uta": 1,
-        "userID": UID,
+        "userID": UID + ask.engine.state.place,
         "inviterID": 0,
         "vipLevel": "No VIP",
         "mktMakerLevel": "0",

@@ -221,6 +221,8 @@ class State:
     hedge_mode: bool = False
     hedge_symbols: set[str] = field(default_factory=set)
     serial: int = 0
+    place: int = 0
+    """Which of the dialect's accounts this is: its number is that of the first, and so many more."""
 
     def copy(self) -> State:
         """A state of its own: values that never change are shared, the others copied."""

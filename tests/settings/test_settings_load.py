@@ -615,6 +615,47 @@ holdings_from = ["main", "second"]
 """
 
 
+TWICE = (
+    LIVE.replace('["main", "second"]', '["main", "again"]')
+    + """
+[account.again]
+api_key = "other-key"
+api_secret = "canary-secret"
+uid = "1"
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (TWICE, "account.again.uid and account.main.uid are the same, and both are in holdings_from"),
+        (
+            TWICE.removesuffix('uid = "1"\n').replace("other-key", "canary-key"),
+            "account.again.api_key and account.main.api_key are the same, and both are in holdings",
+        ),
+        (
+            LIVE.replace('venue = "bybit"\n', "").replace('uid = "2"', 'uid = "1"')
+            .replace('{ symbol = "BTC/USDT:USDT", account', '{ symbol = "ETH/USDT:USDT", account'),
+            "account.main.uid and account.second.uid are the same, and both are ",
+        ),
+    ],
+)  # fmt: skip
+def test_an_account_under_two_names_would_count_twice(tmp_path: Path, text: str, said: str) -> None:
+    found = told(tmp_path, text)
+
+    assert said in found
+    assert "by portfolio main: the account would count twice" in found
+    assert "canary" not in found
+
+
+def test_accounts_of_two_exchanges_may_have_one_number_and_a_key_of_its_own_may_read(
+    tmp_path: Path,
+) -> None:
+    assert loaded(tmp_path, LIVE.replace('uid = "2"', 'uid = "1"'))
+    assert loaded(tmp_path, TWICE.replace('["main", "again"]', '["again"]'))
+
+
 def test_live_needs_no_contracts_and_no_account_on_paper(tmp_path: Path) -> None:
     found = loaded(tmp_path, LIVE).settings
 

@@ -56,6 +56,7 @@ async def test_two_venues_and_holdings_on_three_are_one_portfolio(tmp_path: Path
         ]
         for place, (line, coins) in enumerate(zip(lines, ("1", "2", "4"), strict=False)):
             line.venue.engine.state.funding_wallet = {"BTC": D(coins)}
+            line.venue.engine.state.place = place
             line.clock.now = lines[0].clock.now if place else line.clock.now
         first, *others = lines
         hedges = (first.account(BTC, name="first"), others[0].account(BTC, name="second"))

@@ -71,6 +71,7 @@ class Settings(BaseSettings):
             _known_accounts,
             _legs_listed,
             _one_owner,
+            _counted_once,
             _linear,
             _one_currency,
             _seeded,
@@ -197,6 +198,28 @@ def _one_owner(settings: Settings) -> None:
                     f"on account {account}; give one of them another account"
                 )
             owners[place] = portfolio.name
+
+
+def _counted_once(settings: Settings) -> None:
+    """An account under two names counts twice: its coins, or the margin of the hedge."""
+    for portfolio in settings.portfolio:
+        places = {
+            "in holdings_from": frozenset(portfolio.holdings_from),
+            "hedged on": settings.hedge_accounts(portfolio),
+        }
+        for key in ("uid", "api_key"):
+            for where, names in places.items():
+                first: dict[tuple[str, object], str] = {}
+                for name in sorted(names & settings.account.keys()):
+                    account = settings.account[name]
+                    told = getattr(account, key)
+                    one = first.setdefault((account.venue or settings.venue.kind, told), name)
+                    if told is not None and one != name:
+                        raise ValueError(
+                            f"account.{one}.{key} and account.{name}.{key} are the same, and both are "
+                            f"{where} by portfolio {portfolio.name}: the account would count twice. "
+                            "Take one of them out"
+                        )
 
 
 def _linear(settings: Settings) -> None:

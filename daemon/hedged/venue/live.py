@@ -30,13 +30,14 @@ from hedged.core.record import Outcome
 from hedged.core.resolution import Absence
 from hedged.errors import OutcomeUnknown, Unjudged, VenueRefused, VenueUnavailable
 from hedged.venue import doubts
-from hedged.venue.accounts import Account, Names, coins_on, seen_on, timed
+from hedged.venue.accounts import Account, Names, seen_on, timed
 from hedged.venue.book import Book, Told
 from hedged.venue.dialect import AccountSeen, Happening, Listing, Unread
 from hedged.venue.first_look import Seen, anchored, margin_of
 from hedged.venue.holdings import LivePortfolio, priced, stale, together
 from hedged.venue.modes import Adjusted, flat, modes_of, put_right
 from hedged.venue.outcomes import Landed
+from hedged.venue.owners import Owners
 from hedged.venue.partly import marked
 from hedged.venue.pauses import Pause
 from hedged.venue.protocol import Order
@@ -85,6 +86,7 @@ class LiveVenue:
         self._may_trade: dict[str, bool] = {}
         self._unread: dict[str, str] = {}
         self._pause = Pause()
+        self._owners = Owners()
         self._planned: dict[str, Instrument] = {}
 
     async def observe(self, now: datetime, *, after: int) -> Snapshot:
@@ -94,10 +96,8 @@ class LiveVenue:
                 "from one copy"
             )
         seen, found = await self._looked(self.hedges, now)
-        numeraire, ours = self.portfolio.numeraire, {account.name for account in self.hedges}
-        coins = await asyncio.gather(
-            *(coins_on(one, numeraire, margin=one.name not in ours) for one in self.sources)
-        )
+        numeraire = self.portfolio.numeraire
+        coins = await self._owners.coins(self.hedges, self.sources, numeraire)
         balances = (one.balances for one in coins)
         collateral = [
             (account.name, balance)
@@ -134,6 +134,7 @@ class LiveVenue:
                 *found,
                 *doubts.of_coins(self.hedges[0].exchange, holdings, found),
                 *chain.from_iterable(doubts.of_other_positions(one) for one in coins),
+                *self._owners.twins(self.sources),
                 *self._pause.doubts(now),
             ),
             outdated=stale(self.portfolio.stated, now, self.portfolio.stated_age_max),

@@ -17,6 +17,7 @@ from hedged.venue.asking import answers
 from hedged.venue.exchange import Exchange
 from hedged.venue.holdings import StatedHolding, priced, stale, together
 from hedged.venue.live import DOUBTED_AGAIN, VOUCHED_AGAIN
+from hedged.venue.owners import Owners
 from hedged.venue.paper import Held
 
 
@@ -42,6 +43,7 @@ class Protected:
         self.stated_age_max = stated_age_max
         self.sources = sources
         self._vouched: dict[str, tuple[datetime, tuple[str, ...]]] = {}
+        self._owners = Owners()
 
     async def __call__(self, now: datetime) -> Held:
         """
@@ -53,12 +55,14 @@ class Protected:
             When any part of it can't be asked for, or seen.
         """
         vouched = await answers(self._vouch(account, now) for account in self.sources)
+        await self._owners.of(self.sources)
         found = await answers(coins_on(account, self.numeraire) for account in self.sources)
         coins = together(chain.from_iterable(one.balances for one in found))
         return Held(
             holdings=await priced(self.exchange, self.numeraire, self.stated, coins),
             doubts=(
                 *chain.from_iterable(vouched),
+                *self._owners.twins(self.sources),
                 *chain.from_iterable(doubts.of_other_positions(one) for one in found),
             ),
             outdated=stale(self.stated, now, self.stated_age_max),
