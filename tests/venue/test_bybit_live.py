@@ -170,16 +170,17 @@ async def test_coins_of_all_wallets_are_held_once(line: Line, live: LiveVenue) -
 async def test_an_account_that_only_holds_coins_tells_its_unified_wallet_too(
     line: Line, tmp_path: Path
 ) -> None:
-    line.venue.engine.deposit("BTC", D("1.5"))
-    vault = line.account(name="vault")
-    live = LiveVenue(
-        LivePortfolio(name="p", account="main", numeraire="USDT"),
-        (line.account(BTC),),
-        (vault,),
-        Book(Ledger(tmp_path / "book.sqlite", read_only=False)),
-        line.clock,
-    )
-    seen = await live.observe(line.clock(), after=0)
+    async with linked(bybit_venue(deposit=50_000)) as other:
+        other.venue.engine.state.place = 1
+        other.venue.engine.deposit("BTC", D("1.5"))
+        live = LiveVenue(
+            LivePortfolio(name="p", account="main", numeraire="USDT"),
+            (line.account(BTC),),
+            (other.account(name="vault"),),
+            Book(Ledger(tmp_path / "book.sqlite", read_only=False)),
+            line.clock,
+        )
+        seen = await live.observe(line.clock(), after=0)
 
     assert ("BTC", "vault unified") in {(h.asset, h.source) for h in seen.holdings}
 
