@@ -9,6 +9,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from decimal import localcontext
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,13 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("HEDGED_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _own_arithmetic() -> Iterator[None]:
+    """ccxt, which some tests call themselves, sets how decimals round for all that comes after."""
+    with localcontext():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import traceback
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Underflow, getcontext
 
 import pytest
 import pytest_asyncio
+from ccxt.base.decimal_to_precision import ROUND, decimal_to_precision
 
 from exchange.faults import fault
 from exchange.opening import binance_venue
 from exchange.venue import KEY, SECRET
 from hedged.errors import OutcomeUnknown, Unjudged, VenueRefused, VenueUnavailable
 from hedged.venue.budget import Budgets
-from hedged.venue.wire import ORDER_WAIT_S_MAX, Answered, Credentials, Wire
+from hedged.venue.wire import ORDER_WAIT_S_MAX, Answered, Credentials, Wire, _boundary
 from lines import Line, linked
 
 ORDER = {
@@ -116,6 +118,16 @@ async def test_no_secret_comes_out_of_an_error(line: Line, kind: str) -> None:
     assert SECRET not in told
     assert KEY not in told
     assert "signature=" not in told
+
+
+def test_what_ccxt_does_to_decimals_stays_inside() -> None:
+    """It sets how the process rounds; a decision would round so too, and its replay would not."""
+    with _boundary("what ccxt does"):
+        decimal_to_precision("0.5", ROUND, 0)
+
+        assert getcontext().rounding == ROUND_HALF_UP
+    assert getcontext().rounding == ROUND_HALF_EVEN
+    assert not getcontext().traps[Underflow]
 
 
 def test_a_key_is_never_shown() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -353,10 +353,12 @@ def _boundary(what: str) -> Iterator[None]:
     """
     Whatever comes out of ccxt but an answer is `VenueUnavailable`.
 
-    Its texts are left out: they hold the URL, and that a signature.
+    Its texts are left out: they hold the URL, and that a signature. Its arithmetic stays inside: it may
+    set how the process rounds decimals, and then a decision and its replay would round differently.
     """
     try:
-        yield
+        with localcontext():
+            yield
     except (Answered, HedgedError):
         raise
     except Exception as error:  # noqa: BLE001 - ccxt raises KeyError and TypeError on odd payloads
