@@ -227,7 +227,26 @@ def test_bitcoin_against_the_others_is_no_hedge_by_itself() -> None:
         refuse_only_leg(["BTCDOM", "BTCDOM"])
 
 
-@pytest.mark.parametrize("bases", [(), ("BTC",), ("ALL",), ("BTCDOM", "BTC")])
+@pytest.mark.parametrize(
+    "bases", [("1000BTCDOM",), ("btcdom",), ("BtcDom",), ("1mbtcdom",), ("10BTCDOM", "BTCDOM")]
+)
+def test_neither_a_multiple_of_it_nor_another_spelling_passes(bases: tuple[str, ...]) -> None:
+    with pytest.raises(SettingsError, match=f"^{bases[0]} can't be the only leg of a hedge: it is Bit"):
+        refuse_only_leg(bases)
+
+
+@pytest.mark.parametrize(
+    "bases",
+    [
+        (),
+        ("BTC",),
+        ("ALL",),
+        ("BTCDOM", "BTC"),
+        ("1000BTCDOM", "1000SHIB"),
+        ("btcdom", "1INCH"),
+        ("1000",),
+    ],
+)
 def test_beside_others_it_may_stand(bases: tuple[str, ...]) -> None:
     refuse_only_leg(bases)
 

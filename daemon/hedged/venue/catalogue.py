@@ -39,6 +39,8 @@ RELATIVE = {
 """Indices of one coin against others, and why none can be a hedge by itself."""
 
 _DATE = re.compile(r"^\d{4}-\d\d-\d\d$")
+_MULTIPLIER = re.compile(r"^1(0+|M)(?=[A-Z])")
+"""What contracts on many of a cheap coin carry before its name: 1000SHIB, 1MBABYDOGE."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +100,8 @@ def refuse_only_leg(bases: Iterable[str]) -> None:
     """
     Refuse a hedge of nothing but a relative index, such as BTCDOM; beside other legs it may stand.
 
-    *bases* are what the contracts with a weight are of.
+    *bases* are what the contracts with a weight are of, in any spelling: a contract on a thousand of
+    an index, 1000BTCDOM, moves as the index does.
 
     Raises
     ------
@@ -106,9 +109,10 @@ def refuse_only_leg(bases: Iterable[str]) -> None:
         Naming it and the reason.
     """
     found = list(bases)
-    if found and all(base in RELATIVE for base in found):
+    plain = [_MULTIPLIER.sub("", base.upper()) for base in found]
+    if found and all(base in RELATIVE for base in plain):
         raise SettingsError(
-            f"{found[0]} can't be the only leg of a hedge: {RELATIVE[found[0]]}. Name another contract "
+            f"{found[0]} can't be the only leg of a hedge: {RELATIVE[plain[0]]}. Name another contract "
             "instead of it, or beside it"
         )
 
