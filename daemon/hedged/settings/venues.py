@@ -8,7 +8,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from hedged.settings.kinds import (
     NUMBER,
@@ -20,6 +20,7 @@ from hedged.settings.kinds import (
     Section,
     Symbol,
 )
+from hedged.settings.proxies import WayOut, check_proxy
 
 _LOOPBACK = re.compile(r"^http://(127\.0\.0\.1|localhost|\[::1\]):\d+/?$")
 
@@ -36,7 +37,7 @@ class Venue(Section):
         None, description="http://host:port of a proxy on the way out"
     )
     socks_proxy: SecretStr | None = Field(
-        None, description="socks5://host:port of a proxy on the way out"
+        None, description="socks5://host:port of a proxy on the way out, which resolves names too"
     )
     data: str = Field("demo", description="folder of recorded history, or 'demo' for the shipped one")
     clock: Literal["history", "wall"] = Field(
@@ -56,7 +57,7 @@ class Venue(Section):
         """Whether time is that of the recorded history, walked through at once."""
         return self.recorded and self.clock == "history"
 
-    def way_out(self, name: Literal["https_proxy", "socks_proxy"]) -> str | None:
+    def way_out(self, name: WayOut) -> str | None:
         """The address of that proxy, with the password in it."""
         secret: SecretStr | None = getattr(self, name)
         return None if secret is None else secret.get_secret_value()
@@ -66,6 +67,14 @@ class Venue(Section):
     def _on_loopback(cls, value: str | None) -> str | None:
         if value is not None and not _LOOPBACK.match(value):
             raise ValueError("an endpoint is a server of this machine, such as http://127.0.0.1:8080")
+        return value
+
+    @field_validator("https_proxy", "socks_proxy")
+    @classmethod
+    def _usable(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is not None:
+            key: WayOut = "https_proxy" if info.field_name == "https_proxy" else "socks_proxy"
+            check_proxy(key, value.get_secret_value())
         return value
 
     @model_validator(mode="after")
