@@ -75,6 +75,7 @@ def settings_of(folder: Path, url: str, *changed: tuple[str, str], text: str = T
         assert before in text
         text = text.replace(before, after)
     file = folder / "hedged.toml"
+    file.touch(mode=0o600)
     file.write_text(text.replace("URL", url))
     return load([file], {}).settings
 

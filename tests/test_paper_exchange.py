@@ -105,6 +105,7 @@ def settings_of(folder: Path, venue: Venue, url: str, *changed: tuple[str, str])
         assert before in text
         text = text.replace(before, after)
     file = folder / "hedged.toml"
+    file.touch(mode=0o600)
     file.write_text(text)
     return load([file], {}).settings
 

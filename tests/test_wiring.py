@@ -61,6 +61,7 @@ tick = 0.01
 
 def settings_of(folder: Path, text: str = TWO) -> Settings:
     file = folder / "hedged.toml"
+    file.touch(mode=0o600)
     file.write_text(text)
     return load([file], {}).settings
 

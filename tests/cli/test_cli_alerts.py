@@ -31,6 +31,7 @@ def hook() -> Iterator[Webhook]:
 def config(tmp_path: Path, exchange: Running) -> Path:
     """A portfolio of one bitcoin, half hedged."""
     file = tmp_path / "hedged.toml"
+    file.touch(mode=0o600)
     file.write_text(f"""
 [service]
 mode = "live"

@@ -145,6 +145,7 @@ def exchange(request: pytest.FixtureRequest) -> Iterator[Exchange]:
 
 def on(exchange: Exchange, folder: Path) -> Path:
     file = folder / "hedged.toml"
+    file.touch(mode=0o600)
     file.write_text(
         f"""
 [service]

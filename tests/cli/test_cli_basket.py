@@ -48,6 +48,7 @@ def exchange() -> Iterator[Running]:
 @pytest.fixture
 def config(tmp_path: Path, exchange: Running) -> Path:
     file = tmp_path / "hedged.toml"
+    file.touch(mode=0o600)
     file.write_text(f"""
 [service]
 mode = "live"

@@ -51,6 +51,7 @@ holding = [{{ asset = "BTC", quantity = 1 }}]
     for before, after in changed:
         text = text.replace(before, after)
     file = folder / "hedged.toml"
+    file.touch(mode=0o600)
     file.write_text(text)
     return file
 

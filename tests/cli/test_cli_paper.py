@@ -49,6 +49,7 @@ def written(tmp_path: Path, exchange: Running) -> Path:
     """Half of 1 bitcoin by hand and 2 ether on the exchange, to be hedged."""
     seen = str(not DIALECTS[exchange.name].wallets_apart).lower()  # by a key that only reads
     file = tmp_path / "paper.toml"
+    file.touch(mode=0o600)
     file.write_text(f"""
 [service]
 mode = "paper"

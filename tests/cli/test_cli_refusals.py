@@ -50,6 +50,7 @@ def exchange() -> Iterator[Running]:
 def written(folder: Path, endpoint: str = "http://127.0.0.1:9", leg: str = BTC, **service: str) -> Path:
     """A portfolio of one bitcoin, half hedged; nobody listens at the default endpoint."""
     said = {"mode": "live", "state_dir": "state", **service}
+    (folder / "hedged.toml").touch(mode=0o600)
     (folder / "hedged.toml").write_text(f"""
 [service]
 mode = "{said["mode"]}"

@@ -51,6 +51,7 @@ class State:
 
     def __init__(self, folder: Path, made_at: datetime = MONDAY) -> None:
         self.config = folder / "hedged.toml"
+        self.config.touch(mode=0o600)
         self.config.write_text(SETTINGS)
         (folder / "state").mkdir()
         self.path, self.clock = folder / "state", FakeClock(made_at)

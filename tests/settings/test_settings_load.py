@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hedged.errors import SettingsError
 from hedged.settings.load import Loaded, load, load_venue
+from hedged.settings.model import Settings
 from hedged.settings.sections import Hedge
 
 SMALL = """
@@ -43,6 +44,7 @@ raise_to = 0.30
 
 def written(folder: Path, text: str = SMALL, name: str = "base.toml") -> Path:
     path = folder / name
+    path.touch(mode=0o600)
     path.write_text(text)
     return path
 
@@ -236,6 +238,77 @@ def test_only_the_folder_of_the_credentials_is_excepted(tmp_path: Path) -> None:
     }
 
     assert "others can read" in told(tmp_path, SMALL, environ)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("HEDGED__VENUE__SOCKS_PROXY_FILE", "socks5://me:canary@h:1"),
+        ("HEDGED__VENUE__HTTPS_PROXY_FILE", "http://me:canary@h:1"),
+        ("HEDGED__venue__socks_proxy_FILE", "socks5://me:canary@h:1"),
+        ("HEDGED__account__paper__api_key_FILE", "canary"),
+    ],
+)
+def test_no_secret_of_a_file_is_excepted_by_its_table_or_its_spelling(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    secret = written(tmp_path, text, "secret")
+    loaded(tmp_path, environ={name: str(secret)})
+    secret.chmod(0o644)
+    said = told(tmp_path, SMALL, {name: str(secret)})
+
+    assert f"{name}: others can read {secret}; run chmod 600 on it" in said
+    assert "canary" not in said
+
+
+INLINE = [
+    ("[account.paper]", 'api_key = "canary"', "account.paper.api_key"),
+    ("[account.paper]", 'api_secret = "canary"', "account.paper.api_secret"),
+    ("[alerts]", 'urls = ["json://localhost/canary"]', "alerts.urls"),
+    ("[venue]", 'https_proxy = "http://me:canary@h:1"', "venue.https_proxy"),
+    ("[venue]", 'socks_proxy = "socks5://me:canary@h:1"', "venue.socks_proxy"),
+]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
+@pytest.mark.parametrize(("table", "line", "key"), INLINE)
+def test_settings_with_a_secret_in_them_that_others_can_read_are_refused(
+    tmp_path: Path, table: str, line: str, key: str, mode: int
+) -> None:
+    file = written(tmp_path, with_line(table, line), "own.toml")
+    load([file], {})
+    file.chmod(mode)
+    with pytest.raises(SettingsError) as caught:
+        load([file], {})
+
+    assert str(caught.value) == f"{file}: {key}: others can read {file}; run chmod 600 on it"
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        ("[venue]", 'https_proxy = "http://h:1"'),
+        ("[alerts]", "urls = []"),
+        ("[account.paper]", 'uid = "1"'),
+    ],
+)
+def test_settings_without_a_secret_may_be_read_by_all(tmp_path: Path, table: str, line: str) -> None:
+    file = written(tmp_path, with_line(table, line), "own.toml")
+    file.chmod(0o644)
+
+    load([file], {})
+
+
+def test_every_secret_of_the_settings_is_one_that_others_must_not_read() -> None:
+    tables = Settings.model_json_schema()["$defs"]
+    found = {
+        key
+        for table in tables.values()
+        for key, told_of in table.get("properties", {}).items()
+        if "password" in str(told_of)
+    }
+
+    assert found == {key.rpartition(".")[2] for *_, key in INLINE}
 
 
 @pytest.mark.parametrize("secret", ["[1]", "{}", '{"a": 1}', "  spaced  ", "007", "true"])

@@ -38,6 +38,7 @@ def shown(
     folder: Path, environ: dict[str, str] | None = None
 ) -> tuple[Loaded, dict[str, tuple[str, str]]]:
     path = folder / "hedged.toml"
+    path.touch(mode=0o600)
     path.write_text(TEXT)
     loaded = load([path], environ or {})
     return loaded, {key: (value, Path(origin).name) for key, value, origin in lines_of(loaded)}

@@ -173,6 +173,7 @@ class SimulatedLines(Lines):
 def settings_in(folder: Path, text: str) -> Settings:
     """Settings as they are read from a file."""
     file = folder / "hedged.toml"
+    file.touch(mode=0o600)
     file.write_text(text)
     return load([file], {}).settings
 

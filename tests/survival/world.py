@@ -98,6 +98,7 @@ class World:
             venue=name, way=way or f'endpoint = "{self.exchange.url}"', uid=UIDS[name],
             ratio=RATIO, review="weekly", quantity=quantity, key=_quoted(key), secret=_quoted(secret),
         )  # fmt: skip
+        self.settings.touch(mode=0o600)
         self.settings.write_text(text)
         if self.exchange.url and not way:
             self.arm()

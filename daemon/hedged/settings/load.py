@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,14 @@ DEFAULT_FILE = Path("hedged.toml")
 
 # Keys whose relative paths are meant from the file that states them.
 _PATHS = (("service", "state_dir"), ("venue", "data"))  # and holdings_file of each portfolio
+
+# Files that only the owner may read: what a variable with one of these words in its name points to,
+# and a settings file that states one of these keys (of a proxy: with somebody who signs on).
+_SECRET_VARIABLES = ("__ACCOUNT__", "__ALERTS__", "__VENUE__HTTPS_PROXY", "__VENUE__SOCKS_PROXY")
+_SECRET_KEYS = re.compile(
+    r"account\.[^.]+\.(api_key|api_secret)\b|alerts\.urls\b|venue\.(?P<proxy>https_proxy|socks_proxy)\b"
+)
+_OTHERS = 0o077
 
 Tree = dict[str, Any]
 
@@ -62,7 +71,7 @@ def load(files: Sequence[Path], environ: Mapping[str, str]) -> Loaded:
     named = list(files) or [DEFAULT_FILE]
     layers = [_beside(named[0]), *(_from_file(path) for path in named)]
     layers.append(_from_environment(environ))
-    origins = {key: layer.origin for layer in layers[1:] for key in _leaves(layer.values)}
+    origins = {key: layer.origin for layer in layers[1:] for key, _ in _leaves(layer.values)}
 
     class Layered(Settings):
         @classmethod
@@ -100,7 +109,7 @@ def load_venue(files: Sequence[Path], environ: Mapping[str, str]) -> Venue:
     try:
         return Venue(**{"kind": "binance", **table})
     except ValidationError as error:
-        origins = dict.fromkeys(_leaves(layer.values), layer.origin)
+        origins = {key: layer.origin for key, _ in _leaves(layer.values)}
         faults = ({**fault, "loc": ("venue", *fault["loc"])} for fault in error.errors())
         raise SettingsError("\n".join(_told(fault, origins) for fault in faults)) from None
 
@@ -149,7 +158,21 @@ def _from_file(path: Path) -> Layer:
         if isinstance(portfolio, dict) and isinstance(portfolio.get("holdings_file"), str):
             listed = Path(portfolio["holdings_file"]).expanduser()
             portfolio["holdings_file"] = str(path.parent / listed)
+    _refuse_readable(path, values)
     return Layer(origin=str(path), values=values)
+
+
+def _refuse_readable(path: Path, values: Tree) -> None:
+    """Secrets stand in a settings file only where nobody else can read it."""
+    secret = [key for key, value in _leaves(values) if value and _is_secret(key, value)]
+    if secret and path.stat().st_mode & _OTHERS:
+        keys = ", ".join(secret)
+        raise SettingsError(f"{path}: {keys}: others can read {path}; run chmod 600 on it")
+
+
+def _is_secret(key: str, value: Any) -> bool:
+    found = _SECRET_KEYS.match(key)
+    return found is not None and (found["proxy"] is None or "@" in str(value))
 
 
 def _number(text: str) -> Decimal:
@@ -186,14 +209,15 @@ def _from_environment(environ: Mapping[str, str]) -> Layer:
 
 def _from_secret_file(name: str, path: str, handed: str) -> str:
     """
-    What a file holds, as it stands; keys and addresses of alerts must not be readable by others.
+    What a file holds, as it stands; keys and addresses of alerts and proxies must not be readable by
+    others.
 
     In the folder *handed* to this service by systemd a file may look readable by its group: that is
     how the right of the service's own user shows, which it has by an access list.
     """
-    others = 0o037 if handed and Path(path).parent == Path(handed) else 0o077
+    others = 0o037 if handed and Path(path).parent == Path(handed) else _OTHERS
     try:
-        secret = any(table in name for table in ("__ACCOUNT__", "__ALERTS__"))
+        secret = any(word in name.upper() for word in _SECRET_VARIABLES)
         if secret and Path(path).stat().st_mode & others:
             raise SettingsError(f"{name}: others can read {path}; run chmod 600 on it")
         return Path(path).read_text().rstrip("\r\n")
@@ -211,12 +235,12 @@ def _parsed(text: str) -> Any:
     return text
 
 
-def _leaves(values: Tree, prefix: str = "") -> Iterator[str]:
+def _leaves(values: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         if isinstance(value, dict):
             yield from _leaves(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}"
+            yield f"{prefix}{key}", value
 
 
 def _without_echoes(faults: Sequence[Any]) -> list[Any]:
