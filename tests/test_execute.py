@@ -12,14 +12,28 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from builders import BTC, ETH, MONDAY, d, inputs, policy, review_tick, snapshot
+from builders import (
+    BTC,
+    ETH,
+    MONDAY,
+    contract,
+    d,
+    inputs,
+    policy,
+    position,
+    quote,
+    review_tick,
+    snapshot,
+)
 from fakes import FakeClock, FakeVenue
 from hedged.core.gate import Approved
-from hedged.core.market import OpenOrder
+from hedged.core.headroom import MarginLimits
+from hedged.core.market import Margin, OpenOrder
 from hedged.core.plan import Step
 from hedged.core.record import Outcome
 from hedged.core.resolution import Absence
 from hedged.core.stops import stop
+from hedged.core.watch import WatchPolicy
 from hedged.errors import JournalError, VenueUnavailable
 from hedged.execute import Resolver, execute, take_back
 from hedged.journal.store import Journal
@@ -78,7 +92,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 async def run(venue: FakeVenue, journal: Journal, *steps: Step) -> tuple[Outcome, ...]:
-    done = await execute(Approved(steps=steps, by="paper"), review_tick(), venue, journal, policy())
+    done = await execute(Approved(steps=steps, by="paper"), inputs(), venue, journal, policy())
     return done.outcomes
 
 
@@ -136,6 +150,32 @@ async def test_a_refused_order_ends_its_intent_and_the_rest_goes_on(journal: Jou
     assert [(o.status, o.filled) for o in outcomes] == [("refused", 0), ("filled", 2)]
     assert outcomes[0].reason == "the venue said no"
     assert journal.unresolved("main") == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "equity", "sent"),
+    [("fill", 100, 2), ("refuse", 100, 1), ("partial", 100, 1), ("refuse", 300, 2)],
+)
+async def test_nothing_grows_in_place_of_a_reduction_that_did_not_fill(
+    journal: Journal, answer: str, equity: int, sent: int
+) -> None:
+    """Five of BTC are to become five of ETH: margin carries five, and after a refusal not ten."""
+    seen = snapshot(
+        instruments=(contract(), contract(ETH)),
+        quotes=(quote(), quote(ETH)),
+        positions=(position(-5),),
+        margin=Margin(wallet_balance=d(equity), equity=d(equity), maintenance_margin=d("12.5")),
+    )
+    venue = FakeVenue()
+    venue.answers = [answer, "fill"]
+    bought = replace(step(BTC, 5), side="buy", reduce_only=True)
+    approved = Approved(steps=(bought, step(ETH, 5)), by="paper")
+    watched = policy(watch=WatchPolicy(margin=MarginLimits()))
+    done = await execute(approved, inputs(snapshot=seen), venue, journal, watched)
+
+    assert len(venue.orders) == sent
+    told = [one for one in done.left_out if "less was filled before it than planned" in one]
+    assert [one.startswith(f"{ETH}: sell 5 left out") for one in told] == [True] * (2 - sent)
 
 
 @pytest.mark.parametrize("answer", ["time out", "land then time out"])

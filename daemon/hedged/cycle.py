@@ -77,7 +77,7 @@ async def run(tick: Tick, shell: Shell, leaving: Callable[[], bool] = staying) -
         inputs, thought, shell.mode, shell.policy, shell.journal, leaving=leaving()
     )
     approved = gate.settle(thought.review, answer.consent)
-    done = await execute(approved, tick, shell.venue, shell.journal, shell.policy, leaving)
+    done = await execute(approved, inputs, shell.venue, shell.journal, shell.policy, leaving)
     record = record_of(
         inputs,
         thought,

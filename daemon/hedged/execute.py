@@ -16,10 +16,11 @@ import structlog
 
 from hedged.core import stops
 from hedged.core.gate import Approved
+from hedged.core.headroom import under_floor
 from hedged.core.market import ZERO
 from hedged.core.plan import Step
 from hedged.core.policy import Policy
-from hedged.core.record import Inputs, Outcome, Tick
+from hedged.core.record import Inputs, Outcome
 from hedged.core.resolution import Absence, why_open
 from hedged.core.wording import contracts
 from hedged.errors import OutcomeUnknown, Unjudged, VenueRefused, VenueUnavailable
@@ -51,7 +52,7 @@ def staying() -> bool:
 
 async def execute(
     approved: Approved,
-    tick: Tick,
+    inputs: Inputs,
     venue: Venue,
     journal: Journal,
     policy: Policy,
@@ -62,7 +63,7 @@ async def execute(
 
     Either leaves its intent open, and nothing more is sent until the next pass has resolved it.
     What restricts the portfolio is looked at before each, for a person may stop it at any time; and
-    whether the daemon is *leaving*.
+    whether the daemon is *leaving*, and what margin carries after less was filled than was planned.
     """
     outcomes: list[Outcome] = []
     left_out: list[str] = []
@@ -71,13 +72,14 @@ async def execute(
         stopped = stops.refusal(step, journal.restrictions(policy.portfolio, now), now)
         if leaving():
             stopped = LEAVING
+        stopped = stopped or _not_carried(step, outcomes, inputs, policy)
         if stopped:  # after the pass began: the order in hand was the last
             log.warning("order_not_sent", symbol=step.symbol, side=step.side, reason=stopped)
             left_out.append(
                 f"{step.symbol}: {step.side} {contracts(step.contracts)} left out, {stopped}"
             )
             continue
-        intent = journal.open_intent(policy, tick, step)
+        intent = journal.open_intent(policy, inputs.tick, step)
         outcome = await _send(intent, step, venue)
         outcomes.append(outcome)
         say = log.info if outcome.filled or outcome.status == "resting" else log.warning
@@ -86,6 +88,23 @@ async def execute(
             break
         journal.resolve_intent(intent, outcome)
     return Executed(outcomes=tuple(outcomes), left_out=tuple(left_out))
+
+
+def _not_carried(step: Step, outcomes: list[Outcome], inputs: Inputs, policy: Policy) -> str:
+    """
+    Why a short must not grow by *step* after *outcomes*; empty when it may.
+
+    The plan as a whole keeps its margin, a part of it may not: where a reduction was refused, what was
+    to grow in its place comes on top.
+    """
+    if step.side == "buy" or policy.watch is None or all(o.filled == o.contracts for o in outcomes):
+        return ""
+    trades = {step.symbol: -step.contracts}
+    for outcome in outcomes:
+        filled = outcome.filled if outcome.side == "buy" else -outcome.filled
+        trades[outcome.symbol] = trades.get(outcome.symbol, ZERO) + filled
+    why = under_floor(inputs.snapshot, trades, policy.watch.margin).get(step.symbol)
+    return f"less was filled before it than planned, and {why}" if why else ""
 
 
 class Resolver:

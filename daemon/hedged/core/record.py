@@ -168,7 +168,8 @@ class CycleRecord:
 
     In alert mode *proposal* is a new one, *decision* is what a person said and this pass followed, and
     *waits* says why a cleared plan was not sent. *left_out* are steps that were not sent because a
-    person, or the system, told the daemon to stop after the pass began.
+    person, or the system, told the daemon to stop after the pass began, or because margin would not
+    carry them after less was filled than planned.
     """
 
     version: int
