@@ -78,6 +78,7 @@ def _flip_back(world: World, setting: Callable[[bool], None], tries: int) -> Non
         world.engine.watcher.happened("refused", reason=str(refused))
         if tries:
             _later(world, AGAIN_S, AGAIN_S * 2, lambda: _flip_back(world, setting, tries - 1))
+        world.given_up = not tries
         return
     world.engine.watcher.happened("flipped", on=False)
 

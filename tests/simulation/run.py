@@ -283,7 +283,8 @@ class Day:
         reasons = record.thought.review.reasons
         self.stands = "; ".join(reasons)
         if reasons:
-            if not any(word in self.stands for word in MENDED_BY_HAND):
+            waits = self.world.given_up and "by hand" in self.stands  # nobody sets it back any more
+            if not waits and not any(word in self.stands for word in MENDED_BY_HAND):
                 checker.violate("T1c", f"still held: {self.stands}")
             return
         if checker.unresolved():
@@ -293,9 +294,8 @@ class Day:
             checker.violate("T1c", "no target")
             return
         exposure = self.world.exposure()
-        short = -sum(
-            checker.position[s] * checker.multiplier[s] * self.world.mark(s) for s in (BTC, ETH)
-        )
+        legs = (BTC, ETH)[: len(checker.safety.legs)]  # another contract is not hedged's
+        short = -sum(checker.position[s] * checker.multiplier[s] * self.world.mark(s) for s in legs)
         lots = sum(self.world.engine.contract(s).lot * self.world.mark(s) for s in (BTC, ETH))
         gap = abs(short - ratio * exposure)
         if gap > exposure * Decimal("0.06") + lots:

@@ -70,9 +70,10 @@ class Safety:
         """The exchange answers: what is true now is what the daemon may know."""
         engine = self.world.engine
         self.served_at[endpoint] = self.time()
-        if endpoint == "positions":
-            self.held = {s: engine.position(s).quantity for s in self.world.symbols()}
+        if endpoint == "margin":
             self.equity = engine.account("USDT").equity
+        elif endpoint == "positions":
+            self.held = {s: engine.position(s).quantity for s in self.world.symbols()}
         elif endpoint == "quotes":
             self.marks = {s: self.world.mark(s) for s in self.world.symbols()}
         elif endpoint == "listings":
@@ -237,5 +238,7 @@ class Safety:
             if not bars or value is None or metrics["bars_missing"]:
                 continue
             true = sum(closes[-bars:]) / bars
-            if abs(value / true - 1) > EQUAL:
+            # A bar ends at the last trade, half a spread from the mark that the world goes by.
+            spread = float(self.world.engine.contract(symbol).tick)
+            if abs(value - true) > EQUAL * true + spread:
                 self.violate("25", f"{name} at {at} was judged as {value}, and was {true}")

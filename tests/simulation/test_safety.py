@@ -166,7 +166,7 @@ def safety(seen: list[str]) -> Safety:
     for symbol in (BTC, ETH):
         world._price(symbol, world.prices[symbol])
     world.engine.deposit("USDT", D(100_000))
-    for endpoint in ("rights", "mode", "listings", "positions", "open_orders", "quotes"):
+    for endpoint in ("rights", "mode", "listings", "margin", "positions", "open_orders", "quotes"):
         made.served(endpoint)
     return made
 

@@ -28,6 +28,7 @@ from simulation.network import Fate, Network
 from simulation.world import World
 
 ENDPOINTS = {
+    "fapi/v3/account": "margin",
     "fapi/v3/positionRisk": "positions",
     "fapi/v1/premiumIndex": "quotes",
     "fapi/v1/userTrades": "fills",

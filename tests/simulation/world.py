@@ -126,6 +126,7 @@ class World:
         self.delisted: set[str] = set()
         self.gone: set[str] = set()
         self.thin = False
+        self.given_up = False
         self.reads_only = False
         if not tapes:
             for market in self.engine.state.markets.values():
