@@ -116,6 +116,8 @@ class Checker:
         if endpoint == "listings" and not self._has_booked("contract"):
             self.multiplier = self._sizes()  # what a contract is at first sight, it is to stay
         if endpoint in ("positions", "fills"):
+            if not self._rows:  # what was traded before the first record is where it starts from
+                self.last_external.clear()
             for symbol, at in self.last_external.items():
                 if self.seen_external.get(symbol, self.time.start) < at:
                     self.seen_external[symbol] = self.time()

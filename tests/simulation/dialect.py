@@ -52,6 +52,7 @@ SPEECH = Speech(
     error_of=lambda answer: answer,  # what `_request` hands to `_heard` is the code itself
     used_of=lambda headers: None,
     weighs=False,
+    listed_by=(),
 )
 OUTCOMES: dict[tuple[Any, str], Any] = {
     ("linear", reason): "rejected"
@@ -97,8 +98,8 @@ class SimulatedWire(Wire):
     def _entry(self, endpoint: str) -> Any:
         return SimpleNamespace(path=endpoint, api="", method="GET", config={})
 
-    def _host(self, entry: Any) -> str:
-        return HOST
+    def _url(self, entry: Any) -> str:
+        return f"https://{HOST}"
 
     def _overheard(self, error: Answered, url: str, told: dict[str, str]) -> None:
         """What the real wire hears of an answer; it raises it again."""
