@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -489,6 +490,25 @@ async def test_a_cycle_asks_little_and_market_data_once_for_all(name: str, tmp_p
     for seldom in ("exchangeInfo", "instruments-info", "leverageBracket", "risk-limit"):
         assert not any(seldom in one for one in asked)
     assert len(asked) <= 20 * PER_PORTFOLIO[name] + 6
+
+
+async def test_what_a_pass_weighs_is_what_the_exchange_counts(line: Line, live: LiveVenue) -> None:
+    """Its headers, which correct the count, are not heard here."""
+    for wire in (line.public, line.private):
+        wire.speech = replace(wire.speech, used_of=lambda _: None)
+    await live.observe(line.clock(), after=0)
+    await line.dialect.prices(line.public, (("BTC", "USDT"),))
+    counted: Counter[str] = Counter()
+    free: Counter[str] = Counter()
+    for one in line.venue.recorder.all:
+        apart = f"{one.call.host}/{one.call.path.split('/')[1]}"
+        meter = apart if apart in line.dialect.speech.weight_limits else one.call.host
+        counted[meter] += one.weight
+        free[meter] += not one.weight  # a limit of their own; we count one
+    ours = {meter: line.public._metered(meter)._used(line.clock.seconds()) for meter in counted}
+
+    assert counted.keys() == line.dialect.speech.weight_limits.keys()
+    assert ours == {meter: counted[meter] + free[meter] for meter in counted}
 
 
 @pytest.mark.parametrize(("at_once", "weights"), [(40, [1, 1]), (1, [1, 40])])

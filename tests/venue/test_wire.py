@@ -6,6 +6,7 @@ import traceback
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Underflow, getcontext
+from email.utils import format_datetime
 
 import pytest
 import pytest_asyncio
@@ -75,7 +76,7 @@ async def test_an_order_is_claimed_last_of_all_and_by_the_venues_clock(line: Lin
         permit=lambda id_, at: bool(claimed.append((id_, at))),
     )  # fmt: skip
     wire.clock_is_off(1500)
-    wire._budget("fapi.binance.com").told_to_wait(60)
+    wire._budget("https://fapi.binance.com").told_to_wait(60)
     with pytest.raises(VenueRefused, match="asked us to wait"):
         await wire.send("fapiPrivatePostOrder", ORDER, "a1")
     early = list(claimed)
@@ -138,7 +139,7 @@ def test_a_key_is_never_shown() -> None:
 
 async def test_the_host_counts_and_the_budget_listens(line: Line) -> None:
     await line.public.read("fapiPublicGetTime")
-    budget = line.public._budget("fapi.binance.com")
+    budget = line.public._budget("https://fapi.binance.com")
     line.venue.meter.add("fapi.binance.com", 60, 1150, line.clock())
     before = budget._used(line.clock.seconds())
     await line.public.read("fapiPublicGetTime")
@@ -163,6 +164,36 @@ async def test_during_a_ban_nothing_is_asked(line: Line, kind: str) -> None:
     await line.public.read("fapiPublicGetTime")
 
 
+@pytest.mark.parametrize("told", ["60", "a date"])
+async def test_a_host_that_is_down_says_for_how_long(line: Line, told: str) -> None:
+    at = line.clock() + timedelta(seconds=60)
+    told = told if told == "60" else format_datetime(at, usegmt=True)
+    line.venue.fail(fault("http_503", headers={"Retry-After": told}))
+    with pytest.raises(VenueUnavailable, match="HTTP 503"):
+        await line.public.read("fapiPublicGetTime")
+    asked = len(line.asked())
+    for again in (line.public.read("fapiPublicGetTime"), line.public.markets()):
+        with pytest.raises(VenueUnavailable, match="asked us to wait"):
+            await again
+    assert len(line.asked()) == asked
+
+    line.clock.step(seconds=61)
+    await line.public.markets()
+
+
+async def test_a_ban_of_one_part_of_a_host_is_one_of_all_of_it(line: Line) -> None:
+    line.venue.fail(fault("banned", path="*/sapi/*"))
+    with pytest.raises(VenueUnavailable):
+        await line.private.read("sapiGetAccountApiRestrictions")
+    with pytest.raises(VenueUnavailable, match="asked us to wait"):
+        await line.private.read("privateGetAccount")
+
+
+def test_ccxt_tries_nothing_again(line: Line) -> None:
+    for wire in (line.public, line.private):
+        assert wire._exchange.options["maxRetriesOnFailure"] == 0
+
+
 @pytest.mark.parametrize("waits_for", ["the budget", "other requests", "the claim"])
 async def test_an_order_that_waited_is_not_sent(line: Line, waits_for: str) -> None:
     """Its prices were looked at before it waited, and its stamp is from before it too."""
@@ -177,9 +208,9 @@ async def test_an_order_that_waited_is_not_sent(line: Line, waits_for: str) -> N
     private = line.private
     private._permit = permit
     if waits_for == "the budget":
-        private._budget("fapi.binance.com").told_used(2400)
+        private._budget("https://fapi.binance.com").told_used(2400)
     if waits_for == "other requests":
-        budgets, spent = private._budgets, private._budget("fapi.binance.com")
+        budgets, spent = private._budgets, private._budget("https://fapi.binance.com")
 
         async def spend(_weight: float, **_how: object) -> None:
             line.clock.step(seconds=ORDER_WAIT_S_MAX + 0.1)

@@ -25,6 +25,7 @@ from hedged.errors import HedgedError, OutcomeUnknown, Unjudged, VenueRefused, V
 from hedged.logs import Redactor
 from hedged.venue.budget import BACKOFF_S, WAIT_S_MAX, Budget, Budgets
 from hedged.venue.given import NotGiven
+from hedged.venue.retry_after import retry_after_s
 from hedged.venue.session import Session
 
 TIMEOUT_MS = 10_000
@@ -41,6 +42,7 @@ AT_ONCE = 4
 TEXT_MAX = 300
 FORBIDDEN = 403
 TOO_MANY = frozenset({FORBIDDEN, 418, 429})
+UNAVAILABLE = 503
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +66,14 @@ class Speech:
     """
     How a venue speaks, as far as the wire must know.
 
-    *weight_limits* are what each host allows in *weight_window_s* seconds; with *weighs* a request has
-    the weight that ccxt knows for it, else 1. *error_of* finds the raw code of an error in a decoded
-    answer, *used_of* the weight that a host says is used, in its headers. *read_by_post* are endpoints
-    that only read, and want a POST. *overasked* are codes that refuse because too much was asked, each
-    with the seconds for which the host is left alone; *backoff_s* is that of an HTTP status that
-    refuses so and names no time.
+    *weight_limits* are what each host allows in *weight_window_s* seconds; paths that it counts apart
+    stand there with their first segment, ``api.binance.com/sapi``. With *weighs* a request has the
+    weight that ccxt knows for it, or that of *costs*, in ccxt's own words, where ccxt's is not the
+    venue's; else 1. *error_of* finds the raw code of an error in a decoded answer, *used_of* the weight
+    that a host says is used, in its headers. *listed_by* are the requests that ccxt makes for a
+    listing. *read_by_post* are endpoints that only read, and want a POST. *overasked* are codes that
+    refuse because too much was asked, each with the seconds for which the host is left alone;
+    *backoff_s* is that of an HTTP status that refuses so and names no time.
     """
 
     ccxt_id: str
@@ -78,6 +82,8 @@ class Speech:
     error_of: Callable[[Any], str | None]
     used_of: Callable[[Mapping[str, str]], float | None]
     weighs: bool
+    listed_by: tuple[str, ...]
+    costs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     read_by_post: frozenset[str] = frozenset()
     overasked: Mapping[str, float] = field(default_factory=dict)
@@ -143,7 +149,12 @@ class Wire:
                 "enableRateLimit": False,  # `Budget` does that, for all wires together
                 "timeout": TIMEOUT_MS,
                 "session": None,
-                "options": {"recvWindow": RECV_WINDOW_MS, "timeDifference": 0, **speech.options},
+                "options": {
+                    "recvWindow": RECV_WINDOW_MS,
+                    "timeDifference": 0,
+                    "maxRetriesOnFailure": 0,
+                    **speech.options,
+                },
                 "has": {"fetchCurrencies": False},
             }
         )
@@ -214,7 +225,8 @@ class Wire:
 
     async def change(self, endpoint: str, params: Mapping[str, Any]) -> Any:
         """The decoded answer of an *endpoint* that cancels an order or changes a mode."""
-        assert self._permit is not None, "what may not send may not change anything"
+        if self._permit is None:
+            raise AssertionError("what may not send may not change anything")
         return await self._ask(self._entry(endpoint), params, order=True)
 
     async def markets(self) -> dict[str, dict[str, Any]]:
@@ -227,6 +239,9 @@ class Wire:
             When it does not answer, or answers something that ccxt can't read.
         """
         await self._open()
+        for endpoint in self.speech.listed_by:
+            entry = self._reading(endpoint)
+            await self._budget(self._url(entry)).spend(self._weight(entry, {}), order=False)
         try:
             with _boundary(f"the markets of {self.speech.ccxt_id}"):
                 found = await self._exchange.load_markets(reload=True)
@@ -255,7 +270,7 @@ class Wire:
         """One request. That of a new order has a *client_order_id*, claimed when nothing else waits."""
         began = self._budgets.monotonic()
         await self._open()
-        budget = self._budget(self._host(entry))
+        budget = self._budget(self._url(entry))
         weight = self._weight(entry, params)
         wait_s_max = WAIT_S_MAX if client_order_id is None else ORDER_WAIT_S_MAX
         try:
@@ -299,27 +314,48 @@ class Wire:
 
     def _heard(self, status: int, url: str, headers: Mapping[str, str], body: str, answer: Any) -> None:
         """Every answer passes here before anything else looks at it."""
-        budget = self._budget(urlsplit(url).netloc)
-        used = self.speech.used_of({name.lower(): value for name, value in headers.items()})
+        heard = {name.lower(): value for name, value in headers.items()}
+        used = self.speech.used_of(heard)
         if used is not None:
-            budget.told_used(used)
+            self._budget(url).told_used(used)
         code = self.speech.error_of(answer)
-        if status in TOO_MANY and (status != FORBIDDEN or code is None):
-            budget.told_to_wait(_seconds(headers.get("Retry-After")) or self.speech.backoff_s)
-        elif code is not None and code in self.speech.overasked:
-            budget.told_to_wait(self.speech.overasked[code])
+        self._wait_as_told(url, status, code, heard)
         if status >= 300 or code is not None:
             # A gateway may tell the request back, headers and all, and errors are kept and shown.
             raise Answered(status, code, _shortened(self._redact(body)))
 
-    def _budget(self, host: str) -> Budget:
+    def _wait_as_told(
+        self, url: str, status: int, code: str | None, headers: Mapping[str, str]
+    ) -> None:
+        """Leave the whole host alone, whatever it counts apart, for as long as it says."""
+        told_s = retry_after_s(headers, self.now())
+        if status in TOO_MANY and (status != FORBIDDEN or code is None):
+            wait_s = told_s or self.speech.backoff_s
+        elif code is not None and code in self.speech.overasked:
+            wait_s = self.speech.overasked[code]
+        elif status == UNAVAILABLE and told_s is not None:
+            wait_s = told_s
+        else:
+            return
+        host = urlsplit(url).netloc
+        for meter in self.speech.weight_limits:
+            if meter.partition("/")[0] == host:
+                self._metered(meter).told_to_wait(wait_s)
+
+    def _budget(self, url: str) -> Budget:
+        """That of the host, or of the part of it that is counted apart."""
+        parts = urlsplit(url)
+        apart = f"{parts.netloc}/{parts.path.split('/')[1]}" if parts.path else ""
+        return self._metered(apart if apart in self.speech.weight_limits else parts.netloc)
+
+    def _metered(self, meter: str) -> Budget:
         speech = self.speech
-        return self._budgets.of(host, speech.weight_limits[host], speech.weight_window_s)
+        return self._budgets.of(meter, speech.weight_limits[meter], speech.weight_window_s)
 
     def _reading(self, endpoint: str) -> Any:
         entry = self._entry(endpoint)
-        only_reads = entry.method == "GET" or endpoint in self.speech.read_by_post
-        assert only_reads, f"{endpoint} does not only read"
+        if entry.method != "GET" and endpoint not in self.speech.read_by_post:
+            raise AssertionError(f"{endpoint} does not only read")
         return entry
 
     def _entry(self, endpoint: str) -> Any:
@@ -327,16 +363,17 @@ class Wire:
         for known in type(self._exchange).__mro__:
             entry = vars(known).get(endpoint)
             if isinstance(entry, Entry):
-                return entry
+                cost = self.speech.costs.get(endpoint, entry.config)
+                return Entry(entry.path, entry.api, entry.method, cost)
         raise AssertionError(f"{self.speech.ccxt_id} has no endpoint {endpoint}")
 
-    def _host(self, entry: Any) -> str:
+    def _url(self, entry: Any) -> str:
+        """Where *entry* is asked, without its path."""
         api = entry.api if isinstance(entry.api, str) else entry.api[0]
-        url = self._exchange.implode_hostname(self._exchange.urls["api"][api])
-        return str(urlsplit(url).netloc)
+        return str(self._exchange.implode_hostname(self._exchange.urls["api"][api]))
 
     def _named(self, entry: Any) -> str:
-        return f"{entry.method} {self._host(entry)}/{entry.path}"
+        return f"{entry.method} {urlsplit(self._url(entry)).netloc}/{entry.path}"
 
     def _weight(self, entry: Any, params: Mapping[str, Any]) -> float:
         if not self.speech.weighs:
@@ -395,13 +432,6 @@ def _decoded(body: str) -> Any:
 
 def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no number")
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        return float(text) if text is not None else None
-    except ValueError:
-        return None
 
 
 def _shortened(body: str) -> str:

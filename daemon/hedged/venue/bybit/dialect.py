@@ -69,6 +69,7 @@ class Bybit:
         error_of=translate.error_of,
         used_of=used_of,
         weighs=False,
+        listed_by=("publicGetV5MarketInstrumentsInfo",) * 4,  # both books, and what is not traded yet
         options={"fetchMarkets": {"types": ["linear", "inverse"]}},
         backoff_s=600,  # a banned address is let in again after ten minutes, if it kept still
         overasked={"10006": 1.0, "10018": 600.0},  # this endpoint in a second; this address
