@@ -207,6 +207,27 @@ def damages(answer: Any, path: Place) -> tuple[Any, ...]:
     return (*kinds, *(() if named else WORDS), *((REMOVED,) if may_go else ()))
 
 
+async def listings_damaged(name: str, folder: Path, count: int, seed: int) -> dict[str, int]:
+    """As `campaign`, of the contracts as ccxt lists them."""
+    replayed, _, dialect = await recorded(VENUES[name](deposit=50_000), folder)
+    whole = await looked(replayed, dialect)
+    assert whole is not None
+    drawn, listed = random.Random(seed), replayed.markets_found
+    every = [(symbol, path) for symbol in (BTC, ETH) for path in places(listed[symbol])]
+    told = {"same": 0, "skipped": 0}
+    for _ in range(count):
+        symbol, path = drawn.choice(every)
+        damage = drawn.choice(damages(listed[symbol], path))
+        replayed.markets_found = listed | {symbol: damaged(listed[symbol], path, damage)}
+        try:
+            found = await looked(replayed, dialect)
+        except Exception as error:
+            raise AssertionError(f"{symbol} {path} = {damage!r}: {error!r}") from error
+        told["skipped" if found is None else "same"] += 1
+        assert found is None or harmless(found, whole), f"{symbol} {path} = {damage!r}"
+    return told
+
+
 async def campaign(name: str, folder: Path, count: int, seed: int) -> dict[str, int]:
     """Damage *count* answers, one at a time."""
     replayed, _, dialect = await recorded(VENUES[name](deposit=50_000), folder)
@@ -331,6 +352,14 @@ def test_a_damaged_answer_is_no_snapshot_or_the_same_one(name: str, tmp_path: Pa
 
     assert told["skipped"] > 1000
     assert told["same"] > 1000
+
+
+@pytest.mark.parametrize("name", sorted(DIALECTS))
+def test_a_damaged_listing_is_no_snapshot_or_the_same_one(name: str, tmp_path: Path) -> None:
+    told = asyncio.run(listings_damaged(name, tmp_path, 1_000, seed=1))
+
+    assert told["skipped"] > 100
+    assert told["same"] > 500
 
 
 @pytest.mark.long
