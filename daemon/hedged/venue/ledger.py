@@ -1,7 +1,7 @@
 """
-The paper account's own book: events that are only ever added, in one small SQLite file.
+An account's own book: events that are only ever added, in one small SQLite file.
 
-It plays the part of the exchange's database, so it is kept apart from the daemon's journal.
+On paper it plays the part of the exchange's database, so it is kept apart from the daemon's journal.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Event:
 
 
 class Ledger:
-    """The events of one paper account, in memory and on disk; *read_only* never touches the disk."""
+    """The events of one account, in memory and on disk; *read_only* never touches the disk."""
 
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self.path = path
@@ -91,7 +91,7 @@ class Ledger:
             self._load(self._disk)
         except (sqlite3.Error, OSError, msgspec.MsgspecError) as error:
             self.close()
-            raise VenueUnavailable(f"the paper account {path}: {error}") from error
+            raise VenueUnavailable(f"the book {path}: {error}") from error
 
     def multipliers(self) -> dict[str, Decimal]:
         """The contract multiplier with which each instrument was traded."""
@@ -135,7 +135,7 @@ class Ledger:
                     )
             except sqlite3.Error as error:
                 del self.events[self._written :]
-                raise VenueUnavailable(f"the paper account {self.path}: {error}") from error
+                raise VenueUnavailable(f"the book {self.path.name}: {error}") from error
         self._written = len(self.events)
         self.advanced_to = advanced_to
         self.opened_at = self.opened_at or advanced_to
