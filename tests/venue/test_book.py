@@ -76,7 +76,7 @@ def test_a_new_book_knows_nothing(path: Path) -> None:
 
 
 def test_what_was_told_is_in_the_book_by_time_once_and_after_a_restart(book: Book, path: Path) -> None:
-    told = [("c", PAID), ("b", SALE), ("a", MONEY)]
+    told = [("a", PAID), ("b", SALE), ("c", MONEY)]
     book.add(told)
     book.close_page(MONDAY + 2 * SECOND)
     book.add(told)
@@ -97,6 +97,20 @@ def test_events_of_one_instant_are_told_by_their_keys(book: Book) -> None:
     book.add([("b", SALE), ("a", purchase)])
 
     assert book.after(0) == [purchase, SALE]
+
+
+def test_what_can_not_be_read_is_passed_over_once_and_after_a_restart(book: Book, path: Path) -> None:
+    book.pass_over(["a", "b"])
+    book.close_page(MONDAY)
+    book.add([("a", SALE)])
+    again = read_again(path)
+
+    assert [(e.kind, e.key, e.value) for e in again.ledger.events] == [
+        ("unread", "a", None),
+        ("unread", "b", None),
+    ]
+    assert again.knows("a")
+    assert book.after(0) == again.after(0) == []
 
 
 def test_a_page_never_ends_before_the_last_one(book: Book) -> None:
@@ -185,6 +199,27 @@ def test_a_larger_short_that_no_fill_explains_is_doubted_until_it_was_seen_a_min
     assert doubts(book, -3, after_s=wait) == []
     assert (book.expected(BTC), book.odd) == (-3, ())
     assert book.ledger.events[-1].key == f"contract {BTC} 2"
+
+
+def test_a_position_that_was_adopted_wrongly_goes_back_to_what_fills_make_it(
+    book: Book, path: Path
+) -> None:
+    doubts(book, -1)
+    doubts(book, -3)
+    assert doubts(book, -3, after_s=60) == []
+    book.add([("a", SALE)])
+    book.close_page(MONDAY)
+    assert (book.expected(BTC), read_again(path).expected(BTC)) == (-5, -5)
+    assert doubts(book, -9, after_s=110)
+
+    assert doubts(book, -3, after_s=120) == []
+    assert (book.expected(BTC), book.odd) == (-3, ())
+    assert book.ledger.events[-1].key == f"contract {BTC} 3"
+    book.add([("b", SALE)])
+    assert doubts(book, -5, after_s=130) == []
+    assert doubts(book, -8, after_s=140)
+    assert doubts(book, -8, after_s=200) == []
+    assert doubts(book, -5, after_s=210) == []
 
 
 def test_a_smaller_short_that_no_fill_explains_is_never_believed(book: Book) -> None:

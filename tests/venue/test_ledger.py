@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from builders import BTC, MONDAY, d
+from builders import BTC, ETH, MONDAY, d
 from hedged.core.market import Fill, Flow, FundingPayment
 from hedged.core.record import Outcome
 from hedged.errors import VenueUnavailable
-from hedged.venue.ledger import Event, Kind, Ledger, Value
+from hedged.venue.ledger import Contract, Event, Kind, Ledger, Value
 
 LATER = MONDAY + timedelta(hours=1)
 VALUES: tuple[tuple[Kind, Value], ...] = (
@@ -62,7 +62,7 @@ VALUES: tuple[tuple[Kind, Value], ...] = (
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "paper.sqlite"
+    return tmp_path / "state" / "alex" / "paper.sqlite"
 
 
 def stage_all(ledger: Ledger) -> None:
@@ -127,6 +127,35 @@ def test_what_was_not_committed_is_gone_after_a_restart(path: Path) -> None:
     assert advanced_to == MONDAY
 
 
+def test_a_book_that_was_closed_goes_on_and_knows_when_it_was_opened(path: Path) -> None:
+    first = Ledger(path, read_only=False)
+    stage_all(first)
+    first.commit(MONDAY)
+    first.close()
+    again = Ledger(path, read_only=False)
+    again.stage("funding_missed", "one more", None)
+    again.commit(LATER)
+    again.close()
+
+    assert [event.seq for event in opened(path)[0]] == [1, 2, 3, 4, 5, 6]
+    reader = Ledger(path, read_only=True)
+    reader.close()
+    assert first.opened_at == again.opened_at == reader.opened_at == MONDAY
+    assert reader.advanced_to == LATER
+
+
+def test_a_book_knows_what_was_traded_and_how_large_a_contract_is(path: Path) -> None:
+    ledger = Ledger(path, read_only=False)
+    stage_all(ledger)
+    made = Contract(symbol=ETH, contract_multiplier=d("0.01"), held=d(-3))
+    ledger.stage("contract", "ETH", made)
+    ledger.close()
+
+    assert ledger.symbols() == {BTC}
+    assert ledger.multipliers() == {ETH: d("0.01")}
+    assert made.worth(d(-3), d(2000)) == -60
+
+
 def test_a_commit_that_fails_leaves_the_book_as_it_is_on_the_disk(path: Path) -> None:
     ledger = Ledger(path, read_only=False)
     ledger.stage("flow", "first", VALUES[0][1])
@@ -164,6 +193,7 @@ def test_a_read_only_ledger_never_touches_the_disk(path: Path) -> None:
     nowhere = Ledger(path, read_only=True)
     nowhere.stage("flow", "first", VALUES[0][1])
     nowhere.commit(MONDAY)
+    nowhere.close()
     assert not path.parent.exists()
 
     written = Ledger(path, read_only=False)
@@ -181,6 +211,36 @@ def test_a_read_only_ledger_never_touches_the_disk(path: Path) -> None:
     assert opened(path)[1] == MONDAY
 
 
+def test_a_reader_of_a_book_at_rest_makes_no_file(path: Path) -> None:
+    written = Ledger(path, read_only=False)
+    written.commit(MONDAY)
+    written.close()
+    reader = Ledger(path, read_only=True)
+    beside = [found.name for found in path.parent.iterdir()]
+    reader.close()
+
+    assert beside == [path.name]
+
+
+def test_a_reader_leaves_the_log_of_a_daemon_that_was_killed_where_it_is(
+    path: Path, tmp_path: Path
+) -> None:
+    killed = tmp_path / "state" / "killed" / path.name
+    writer = Ledger(path, read_only=False)
+    stage_all(writer)
+    writer.commit(LATER)
+    killed.parent.mkdir()
+    for end in ("", "-wal"):
+        killed.with_name(path.name + end).write_bytes(path.with_name(path.name + end).read_bytes())
+    writer.close()
+    log = killed.with_name(path.name + "-wal").read_bytes()
+
+    events, advanced_to = opened(killed, read_only=True)
+    assert [event.value for event in events] == [value for _, value in VALUES]
+    assert advanced_to == LATER
+    assert killed.with_name(path.name + "-wal").read_bytes() == log
+
+
 @pytest.mark.parametrize("name", ["50% ü", "what?", "v#2"])
 def test_a_read_only_ledger_finds_its_file_whatever_the_folder_is_called(
     tmp_path: Path, name: str
@@ -196,7 +256,7 @@ def test_a_read_only_ledger_finds_its_file_whatever_the_folder_is_called(
 
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_file_that_is_no_database_is_unavailable(path: Path, read_only: bool) -> None:
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     path.write_bytes(b"a letter, not a database" * 50)
 
     with pytest.raises(VenueUnavailable, match=r"paper\.sqlite"):
@@ -204,7 +264,7 @@ def test_a_file_that_is_no_database_is_unavailable(path: Path, read_only: bool) 
 
 
 def test_a_ledger_that_was_killed_before_its_first_table_is_empty(path: Path) -> None:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True)
     path.touch()
     ledger = Ledger(path, read_only=True)
     ledger.close()
