@@ -34,7 +34,7 @@ from hedged.core.record import Outcome
 from hedged.core.resolution import Absence
 from hedged.core.stops import stop
 from hedged.core.watch import WatchPolicy
-from hedged.errors import JournalError, VenueUnavailable
+from hedged.errors import JournalError, Unjudged, VenueUnavailable
 from hedged.execute import Resolver, execute, take_back
 from hedged.journal.store import Journal
 from hedged.venue.protocol import Order
@@ -152,30 +152,102 @@ async def test_a_refused_order_ends_its_intent_and_the_rest_goes_on(journal: Jou
     assert journal.unresolved("main") == []
 
 
+SOL = "SOL/USDT:USDT"
+
+
+async def margined(
+    journal: Journal, equity: int, answers: list[str], *steps: Step
+) -> tuple[list[str], list[str]]:
+    """What is sent and what left out of *steps* from 5 short BTC; 500 short need an equity of ~90."""
+    listed = (BTC, ETH, SOL)
+    seen = snapshot(
+        instruments=tuple(contract(symbol) for symbol in listed),
+        quotes=tuple(quote(symbol) for symbol in listed),
+        positions=(position(-5),),
+        margin=Margin(wallet_balance=d(equity), equity=d(equity), maintenance_margin=d("12.5")),
+    )
+    venue = FakeVenue()
+    venue.answers = answers
+    watched = policy(watch=WatchPolicy(margin=MarginLimits()))
+    approved = Approved(steps=steps, by="paper")
+    done = await execute(approved, inputs(snapshot=seen), venue, journal, watched)
+    return [order.symbol for order in venue.orders], list(done.left_out)
+
+
 @pytest.mark.parametrize(
     ("answer", "equity", "sent"),
-    [("fill", 100, 2), ("refuse", 100, 1), ("partial", 100, 1), ("refuse", 300, 2)],
+    [
+        ("fill", 100, 2),
+        ("refuse", 100, 1),
+        ("partial", 100, 1),
+        ("partial", 160, 2),
+        ("refuse", 160, 1),
+        ("refuse", 300, 2),
+    ],
 )
 async def test_nothing_grows_in_place_of_a_reduction_that_did_not_fill(
     journal: Journal, answer: str, equity: int, sent: int
 ) -> None:
     """Five of BTC are to become five of ETH: margin carries five, and after a refusal not ten."""
-    seen = snapshot(
-        instruments=(contract(), contract(ETH)),
-        quotes=(quote(), quote(ETH)),
-        positions=(position(-5),),
-        margin=Margin(wallet_balance=d(equity), equity=d(equity), maintenance_margin=d("12.5")),
-    )
-    venue = FakeVenue()
-    venue.answers = [answer, "fill"]
     bought = replace(step(BTC, 5), side="buy", reduce_only=True)
-    approved = Approved(steps=(bought, step(ETH, 5)), by="paper")
-    watched = policy(watch=WatchPolicy(margin=MarginLimits()))
-    done = await execute(approved, inputs(snapshot=seen), venue, journal, watched)
+    orders, left_out = await margined(journal, equity, [answer, "fill"], bought, step(ETH, 5))
 
-    assert len(venue.orders) == sent
-    told = [one for one in done.left_out if "less was filled before it than planned" in one]
+    assert orders == [BTC, ETH][:sent]
+    told = [one for one in left_out if "less was filled before it than planned" in one]
     assert [one.startswith(f"{ETH}: sell 5 left out") for one in told] == [True] * (2 - sent)
+
+
+async def test_what_grew_before_a_step_counts_when_margin_is_counted_again(journal: Journal) -> None:
+    """After a refusal margin carries one of two sales, be it of one contract or of another."""
+    bought = replace(step(BTC, 1), side="buy", reduce_only=True)
+    for second in (ETH, SOL):
+        steps = bought, step(ETH, 2), step(second, 2)
+        orders, left_out = await margined(journal, 140, ["refuse", "fill", "fill"], *steps)
+
+        assert orders == [BTC, ETH]
+        assert left_out[0].startswith(f"{second}: sell 2 left out")
+
+
+async def test_a_reduction_is_sent_whatever_margin_is_left(journal: Journal) -> None:
+    bought = replace(step(BTC, 2), side="buy", reduce_only=True)
+
+    assert await margined(journal, 14, ["refuse", "fill"], bought, bought) == ([BTC, BTC], [])
+
+
+class Silent(FakeVenue):
+    """Refuses before anything is sent, so that no order was judged."""
+
+    async def send(self, order: Order) -> Outcome:
+        raise Unjudged("nothing was sent: the line is slow")
+
+
+async def test_an_order_that_nobody_judged_ends_and_is_told_as_that(journal: Journal) -> None:
+    (outcome,) = await run(Silent(), journal, step(BTC, 5))
+    (intent,) = journal.intents("main")
+
+    assert outcome == Outcome(
+        client_order_id=intent.client_order_id,
+        symbol=BTC,
+        side="sell",
+        contracts=d(5),
+        filled=d(0),
+        fill_price=None,
+        fee=d(0),
+        status="refused",
+        reason="nothing was sent: the line is slow",
+        judged=False,
+    )
+    assert intent.outcome == outcome
+
+
+async def test_who_is_asked_to_leave_sends_nothing_more(journal: Journal) -> None:
+    venue = FakeVenue()
+    approved = Approved(steps=(step(BTC), step(ETH)), by="paper")
+    leave = iter((False, True))
+    done = await execute(approved, inputs(), venue, journal, policy(), lambda: next(leave))
+
+    assert [order.symbol for order in venue.orders] == [BTC]
+    assert done.left_out == (f"{ETH}: sell 2 left out, hedged was asked to leave",)
 
 
 @pytest.mark.parametrize("answer", ["time out", "land then time out"])
