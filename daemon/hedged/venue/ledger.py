@@ -28,6 +28,15 @@ CREATE TABLE IF NOT EXISTS clock (
     id INTEGER PRIMARY KEY CHECK (id = 1), advanced_to TEXT NOT NULL, opened_at TEXT NOT NULL
 );
 """
+_DURABLE = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+_HAS_TABLES = "SELECT 1 FROM sqlite_master WHERE name = 'clock'"
+_ALL = "SELECT seq, kind, key, body FROM event ORDER BY seq"
+_CLOCK = "SELECT advanced_to, opened_at FROM clock"
+_ADD = "INSERT INTO event VALUES (?, ?, ?, ?)"
+_CARRY = (
+    "INSERT INTO clock VALUES (1, ?, ?) "
+    "ON CONFLICT (id) DO UPDATE SET advanced_to = excluded.advanced_to"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,12 +136,8 @@ class Ledger:
             rows = [(e.seq, e.kind, e.key, msgspec.json.encode(e.value).decode()) for e in staged]
             try:
                 with self._disk:
-                    self._disk.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", rows)
-                    self._disk.execute(
-                        "INSERT INTO clock VALUES (1, ?, ?) "
-                        "ON CONFLICT (id) DO UPDATE SET advanced_to = excluded.advanced_to",
-                        (advanced_to.isoformat(), advanced_to.isoformat()),
-                    )
+                    self._disk.executemany(_ADD, rows)
+                    self._disk.execute(_CARRY, (advanced_to.isoformat(), advanced_to.isoformat()))
             except sqlite3.Error as error:
                 del self.events[self._written :]
                 raise VenueUnavailable(f"the book {self.path.name}: {error}") from error
@@ -154,16 +159,13 @@ class Ledger:
 
     def _load(self, disk: sqlite3.Connection) -> None:
         if not self.read_only:
-            disk.execute("PRAGMA journal_mode = WAL")
-            disk.execute("PRAGMA synchronous = FULL")
-            disk.executescript(_SCHEMA)
-        elif not disk.execute("SELECT 1 FROM sqlite_master WHERE name = 'clock'").fetchone():
+            disk.executescript(_DURABLE + _SCHEMA)
+        elif not disk.execute(_HAS_TABLES).fetchone():
             return  # killed before its tables were made: nothing is booked yet
-        rows = disk.execute("SELECT seq, kind, key, body FROM event ORDER BY seq").fetchall()
-        clock = disk.execute("SELECT advanced_to, opened_at FROM clock").fetchone()
+        rows = disk.execute(_ALL).fetchall()
+        clock = disk.execute(_CLOCK).fetchone()
         for seq, kind, key, body in rows:
-            wanted = _TYPES.get(kind)
-            value = msgspec.json.decode(body, type=wanted) if wanted else None
+            value = msgspec.json.decode(body, type=_TYPES.get(kind))
             self.events.append(Event(seq=seq, kind=kind, key=key, value=value))
         self._written = len(self.events)
         if clock is not None:
