@@ -363,15 +363,30 @@ holding = [{ asset = "BTC", quantity = 1 }]
 
 
 @pytest.mark.parametrize("endpoint", ["", 'endpoint = "http://127.0.0.1:9"\n'])
-async def test_in_alert_mode_orders_leave_for_loopback_only(tmp_path: Path, endpoint: str) -> None:
-    text = ALERT.replace('kind = "bybit"\n', f'kind = "bybit"\n{endpoint}')
-    daemon = wiring.build(settings_of(tmp_path, text))
+@pytest.mark.parametrize(
+    ("mode", "read_only", "may_send"),
+    [("live", False, True), ("live", True, False), ("alert", False, True), ("paper", False, False)],
+)
+async def test_orders_may_leave_where_the_mode_sends_any_and_nobody_only_looks(
+    tmp_path: Path, endpoint: str, mode: str, read_only: bool, may_send: bool
+) -> None:
+    text = ALERT.replace('"alert"', f'"{mode}"').replace('"bybit"\n', f'"bybit"\n{endpoint}')
+    text = text if mode != "paper" else f"{text}[paper]\ncollateral = 1000\n"
+    daemon = wiring.build(settings_of(tmp_path, text), read_only=read_only)
+    wire = daemon.lines.account("main", frozenset()).wire if daemon.lines else None
+    await daemon.close()
+
+    assert wire is not None
+    assert wire.may_send is may_send
+    assert wire._endpoint == (endpoint.split('"')[1] if endpoint else None)
+
+
+async def test_in_alert_mode_a_key_may_be_one_that_only_reads(tmp_path: Path) -> None:
+    daemon = wiring.build(settings_of(tmp_path, ALERT))
     (shell,) = daemon.shells
     venue = cast(LiveVenue, cast(PatientVenue, shell.venue).venue)
     (account,) = venue.hedges
     await daemon.close()
 
-    assert (account.wire._permit is not None) is bool(endpoint)
-    assert venue.portfolio.by_hand is not bool(endpoint)
     assert account.wanted.may_only_read
     assert not account.wanted.adjust

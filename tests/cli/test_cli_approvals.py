@@ -169,20 +169,6 @@ holding = [{{ asset = "BTC", quantity = 1 }}]
     return file
 
 
-def test_where_nothing_is_sent_a_person_is_told_to_trade(
-    hedged: Hedged, exchange: Exchange, tmp_path: Path
-) -> None:
-    file = on(exchange, tmp_path)
-    hedged("run", "--once", config=file)
-    file.write_text(file.read_text().replace("endpoint =", "# endpoint ="))
-    approved = hedged("approve", 1, "--by", "alice", config=file)
-    waits = hedged("status", "--json", config=file).json["portfolios"][0]["waits"]
-
-    assert "it is yours to trade until" in approved.out
-    assert waits["by_hand"] is True
-    assert exchange.orders() == 0
-
-
 def test_an_exchange_gets_what_was_approved_and_nothing_before(
     hedged: Hedged, exchange: Exchange, tmp_path: Path
 ) -> None:

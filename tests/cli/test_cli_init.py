@@ -180,14 +180,14 @@ def test_a_check_refuses_a_key_that_may_not_trade_what_it_also_protects(
     assert ("key of main", "the key of main may not trade futures") in faults
 
 
-def test_a_check_says_that_live_is_not_released(tmp_path: Path) -> None:
+def test_a_check_says_that_live_sends_orders(tmp_path: Path) -> None:
     file = written(tmp_path, "weekly-unattended", "binance")
     found = findings(load([file], secrets_of("weekly-unattended", "binance")))
     live = next(one for one in found if one.what == "live")  # before anything is asked
 
-    assert live.result == "FAILED"
-    assert "not released yet" in live.said
-    assert "NOT RELEASED YET" in file.read_text()
+    assert live.result == "ok"
+    assert "orders are sent" in live.said
+    assert "It sends orders with your money." in file.read_text()
 
 
 @pytest.mark.parametrize("use", USES)

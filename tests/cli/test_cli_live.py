@@ -184,7 +184,7 @@ def test_another_account_than_the_one_meant_is_held(
             (('mode = "live"', 'mode = "paper"'), ("[hedge]", "[paper]\ncollateral = 1\n[hedge]")),
             "--live is given",
         ),
-        (("--live",), (("endpoint =", "# endpoint ="),), "not released yet"),
+        (("--live",), (("uid =", "# uid ="),), "needs uid, the exchange's number of the account"),
     ],
 )
 def test_live_needs_all_to_agree(

@@ -20,7 +20,7 @@ from hedged.errors import SettingsError
 from hedged.journal.approvals import Approvals
 from hedged.journal.store import Journal
 from hedged.settings.model import Settings
-from hedged.wiring import journal_path, released, wall_clock
+from hedged.wiring import journal_path, wall_clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ def waiting(settings: Settings, journal: Journal, portfolio: str) -> Waiting | N
     if settings.service.mode != "alert":
         return None
     standing = Approvals(journal).standing(portfolio)
-    by_hand = _by_hand(settings, journal, portfolio)
+    by_hand = _by_hand(journal, portfolio)
     state = _state(standing, _now(settings, journal), by_hand=by_hand)
     if standing.proposal is None or not state:
         return None
@@ -93,12 +93,8 @@ def _until(found: Waiting) -> str:
     return f"{until}; at its next pass the daemon looks again and sends at most that"
 
 
-def _by_hand(settings: Settings, journal: Journal, portfolio: str) -> bool:
-    """
-    Whether a person trades what was approved: nothing is sent to this exchange, or the key may not.
-    """
-    if not settings.venue.recorded and not released(settings):
-        return True
+def _by_hand(journal: Journal, portfolio: str) -> bool:
+    """Whether a person trades what was approved, for the key may not."""
     last = journal.latest(portfolio)
     return last is not None and last.inputs.snapshot.by_hand
 
@@ -127,7 +123,7 @@ def decide(
     with Journal.open_beside(journal_path(settings), wall_clock) as journal:
         now = _now(settings, journal)
         proposal = Approvals(journal).decide(number, verdict, named, why, now, accounts)
-        by_hand = _by_hand(settings, journal, proposal.portfolio)
+        by_hand = _by_hand(journal, proposal.portfolio)
     if json:
         decision = Decision(number=number, verdict=verdict, by=named, why=why, at=now)
         print_json({"proposal": proposal, "decision": decision})

@@ -21,7 +21,7 @@ from hedged.venue.accounts import Account
 from hedged.venue.exchange import Exchange
 from hedged.venue.modes import modes_of
 from hedged.venue.protocol import Venue
-from hedged.wiring.daemon import released, wall_clock
+from hedged.wiring.daemon import wall_clock
 from hedged.wiring.live import Lines, check_exchange_serves, check_legs, live_venues
 from hedged.wiring.live_paper import live_paper_venues
 from hedged.wiring.words import understood_at
@@ -61,9 +61,6 @@ async def _found(written: Settings, lines: Lines) -> AsyncIterator[Finding]:
             yield Finding(what=f"rules of {policy.portfolio}", result="ok", said=said)
         except HedgedError as error:
             yield Finding(what=f"rules of {policy.portfolio}", result="FAILED", said=str(error))
-    if settings.service.mode == "alert" and not released(settings):
-        said = "none is sent to an exchange until live trading is released; you trade what you approve"
-        yield Finding(what="orders", result="warning", said=said)
     try:
         async for finding in _of_exchange(exchange):
             yield finding

@@ -146,7 +146,7 @@ def _steps(use: Use, option: str) -> tuple[Step, ...]:
     if use == "weekly-unattended":
         live = Step(
             command=f"hedged run --live {option}",
-            does="the daemon; refused until live trading is released, but for a server on loopback",
+            does="the daemon; it sends orders",
         )
         arm = Step(
             command=f"hedged run --arm --live {option}",

@@ -101,17 +101,13 @@ def _as_of(told: Any, where: str) -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LivePortfolio:
-    """
-    *account* is the first hedge account, whose contracts go by their plain symbols. *by_hand* says that
-    orders may not leave for this exchange, whatever the key may do.
-    """
+    """*account* is the first hedge account, whose contracts go by their plain symbols."""
 
     name: str
     account: str
     numeraire: str
     stated: tuple[StatedHolding, ...] = ()
     stated_age_max: timedelta = timedelta(days=31)
-    by_hand: bool = False
 
 
 async def priced(

@@ -140,7 +140,7 @@ class LiveVenue:
             outdated=stale(self.portfolio.stated, now, self.portfolio.stated_age_max),
             unexplained=self.book.odd,
             misvalued=tuple(chain.from_iterable(look.misvalued for look in seen)),
-            by_hand=self.portfolio.by_hand or not all(self._may_trade.values()),
+            by_hand=not all(self._may_trade.values()),
             margins=tuple(
                 margin_of(account.name, look) for account, look in zip(self.hedges, seen, strict=True)
             ),

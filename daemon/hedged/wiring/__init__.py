@@ -15,7 +15,6 @@ from hedged.wiring.daemon import (
     open_to_arm,
     open_to_settle,
     put_together,
-    released,
     wall_clock,
 )
 from hedged.wiring.recorded import (
@@ -43,7 +42,6 @@ __all__ = [
     "put_together",
     "recorded_market",
     "recorded_signal",
-    "released",
     "stated_holdings",
     "understood",
     "wall_clock",

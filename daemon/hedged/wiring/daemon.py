@@ -79,7 +79,8 @@ def kept_history(settings: Settings, *, read_only: bool = True) -> HistoryStore:
 
 def check_live(settings: Settings, *, asked: bool) -> None:
     """
-    Refuse to trade live unless everything agrees: the settings say so, and *asked* (``--live``) too.
+    Refuse to trade live unless the settings say so, and *asked* (``--live``) too. That the account is
+    the one they mean is for its number to say, which a look at it compares before anything is sent.
 
     Raises
     ------
@@ -94,15 +95,6 @@ def check_live(settings: Settings, *, asked: bool) -> None:
         )
     if live and not asked:
         raise SettingsError("service.mode is 'live'; give --live too, for orders will be sent")
-    if live and not released(settings):
-        raise SettingsError(
-            "live trading is not released yet: it works with a server on loopback (venue.endpoint) only"
-        )
-
-
-def released(settings: Settings) -> bool:
-    """Whether orders may be sent: version 0.1 sends them to a server on loopback, nowhere else."""
-    return settings.venue.endpoint is not None
 
 
 async def put_together(
@@ -202,8 +194,7 @@ def _on_exchanges(
         refuse_orphans(policies, journal, meanings, clock())
         if settings.service.mode == "live":
             journal.terms = terms_of(policies.values(), armed_accounts(settings))
-        may_send = not (read_only or on_paper) and released(settings)
-        permit = journal.claim if may_send else None
+        permit = None if read_only or on_paper else journal.claim
         lines = Lines(settings.venue, settings.account, clock, permit)
         for policy in policies.values():
             check_exchange_serves(policy, lines.exchange(settings.venue.kind))

@@ -1,8 +1,7 @@
 """
 Real exchanges: lines to them, and the venues of portfolios on real accounts.
 
-Live trading is never the default: the settings, the command line and the account must all agree,
-and until it is released the exchange must be a server on loopback.
+Live trading is never the default: the settings, the command line and the account must all agree.
 """
 
 from __future__ import annotations
@@ -170,7 +169,7 @@ def live_venues(
         )
         sources = tuple(lines.account(name, frozenset()) for name in portfolio.holdings_from)
         found[portfolio.name] = LiveVenue(
-            _portfolio(settings, portfolio),
+            _portfolio(portfolio),
             hedges,
             sources,
             Book(book),
@@ -206,14 +205,13 @@ def _in_mode(settings: Settings, account: Account) -> Account:
     return replace(account, wanted=replace(account.wanted, may_only_read=True, adjust=False))
 
 
-def _portfolio(settings: Settings, portfolio: Portfolio) -> LivePortfolio:
+def _portfolio(portfolio: Portfolio) -> LivePortfolio:
     return LivePortfolio(
         name=portfolio.name,
         account=portfolio.account,
         numeraire=portfolio.numeraire,
         stated=stated(portfolio),
         stated_age_max=portfolio.holdings_age_max,
-        by_hand=settings.service.mode == "alert" and settings.venue.endpoint is None,
     )
 
 
