@@ -50,7 +50,7 @@ def binance_funding() -> pl.DataFrame:
 @cache
 def article() -> Settings:
     """The shipped settings of a dry run, weekly and with the article's matrix."""
-    return load([CONFIG / "paper.toml", CONFIG / "article-matrix.toml"], {}).settings
+    return load([CONFIG / "replay.toml", CONFIG / "article-matrix.toml"], {}).settings
 
 
 def article_policy() -> Policy:

@@ -280,7 +280,7 @@ def november(tmp_path: Path) -> list[str]:
     for series, frame in zip(("bars", "funding", "open_interest"), frames, strict=True):
         assert store.append(BTC, series, "1d", frame) == ()
     (tmp_path / "november.toml").write_text(NOVEMBER)
-    files = (CONFIG / "paper.toml", CONFIG / "article-matrix.toml", tmp_path / "november.toml")
+    files = (CONFIG / "replay.toml", CONFIG / "article-matrix.toml", tmp_path / "november.toml")
     return [argument for file in files for argument in ("-c", str(file))]
 
 

@@ -67,7 +67,7 @@ def test_a_line_that_is_not_printed_or_not_in_its_place_is_missed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("title", "file"), [("On paper", "paper"), ("You decide, hedged proposes", "alert")]
+    ("title", "file"), [("On paper", "replay"), ("You decide, hedged proposes", "alert")]
 )
 def test_a_session_offline_goes_as_shown(
     title: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -82,7 +82,7 @@ def test_a_session_offline_goes_as_shown(
         assert f"-c config/{file}.toml" in command
         assert told.code == 0, command + told.err
         assert missing(told.out, lines) == [], command
-    if file == "paper":
+    if file == "replay":
         again = answer(monkeypatch, "run", "--once", "-c", f"config/{file}.toml")
         assert "No pass was made: the history ends at 2022-12-31 00:05 UTC." in again.out
     assert any(tmp_path.iterdir()), "the sessions wrote into the folder of the test alone"

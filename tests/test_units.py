@@ -180,7 +180,7 @@ def test_the_wired_credentials_are_settings_of_the_account(tmp_path: Path) -> No
         file.write_text("canary")
         file.chmod(0o440)
         environ[name] = str(file)
-    account = load([ROOT / "config" / "paper.toml"], environ).settings.account["main"]
+    account = load([ROOT / "config" / "replay.toml"], environ).settings.account["main"]
 
     assert account.api_key is not None
     assert account.api_secret is not None
@@ -193,7 +193,7 @@ def test_the_wired_addresses_of_alerts_are_settings(tmp_path: Path) -> None:
     file = tmp_path / path.removeprefix("%d/")
     file.write_text("json://127.0.0.1/canary\n")
     file.chmod(0o400)
-    found = load([ROOT / "config" / "paper.toml"], {name: str(file)}).settings.alerts.urls
+    found = load([ROOT / "config" / "replay.toml"], {name: str(file)}).settings.alerts.urls
 
     assert credential == f"{file.name}:/etc/hedged/keys/%i/{file.name}"
     assert [one.get_secret_value() for one in found] == ["json://127.0.0.1/canary"]

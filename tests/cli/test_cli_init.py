@@ -83,6 +83,13 @@ def test_settings_are_loaded_and_mean_what_was_asked_for(
     assert settings.service.state_dir.parent == tmp_path
 
 
+@pytest.mark.parametrize(("use", "name"), [("paper", "paper"), ("weekly-unattended", "live")])
+def test_two_files_in_config_are_what_it_writes(use: Use, name: str) -> None:
+    file = f"config/{name}.toml"
+
+    assert (CONFIG.parent / file).read_text() == text_of(use, "binance", file)
+
+
 @pytest.mark.parametrize("use", USES)
 def test_rules_and_hedge_are_those_of_the_shipped_matrix(tmp_path: Path, use: Use) -> None:
     ours = loaded(tmp_path, use, "binance")

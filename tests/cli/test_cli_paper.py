@@ -160,7 +160,7 @@ def test_the_shipped_file_works_on_an_exchange_too(
         ("SERVICE__STATE_DIR", str(tmp_path / "state")),
     ):
         monkeypatch.setenv(f"HEDGED__{key}", value)
-    told = answer(monkeypatch, "plan", "-c", CONFIG / "paper.toml", "--json")
+    told = answer(monkeypatch, "plan", "-c", CONFIG / "replay.toml", "--json")
 
     assert told.code == 0, told.err
     (planned,) = told.json
