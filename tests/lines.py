@@ -19,6 +19,7 @@ from hedged.venue.budget import Budgets
 from hedged.venue.dialect import Dialect
 from hedged.venue.exchange import Exchange
 from hedged.venue.holdings import LivePortfolio, StatedHolding
+from hedged.venue.keys import always
 from hedged.venue.ledger import Ledger
 from hedged.venue.live import LiveVenue
 from hedged.venue.opening import DIALECTS
@@ -125,6 +126,7 @@ def portfolio(
     stated: tuple[StatedHolding, ...] = (),
     sources: bool = True,
     accept_positions: bool = False,
+    may_change: Callable[[], bool] = always,
     **wanted: object,
 ) -> LiveVenue:
     """A portfolio hedged with *legs* on the account, whose coins it protects."""
@@ -136,6 +138,7 @@ def portfolio(
         Book(Ledger(folder / "book.sqlite", read_only=False)),
         line.exchange._clock,
         accept_positions=accept_positions,
+        may_change=may_change,
     )
 
 

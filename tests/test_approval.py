@@ -464,6 +464,24 @@ async def test_a_key_that_only_reads_leaves_the_trade_to_a_person(rig: Start) ->
     assert one.sent == []
 
 
+async def test_what_was_a_persons_to_trade_is_not_sent_once_the_key_may(rig: Start) -> None:
+    """They were told that nothing is sent, and may be trading it just now."""
+    one = rig()
+    one.venue.by_hand = True
+    await one.review()
+    one.approve(1)
+    one.venue.by_hand = False
+    record = await one.guard()
+
+    assert one.sent == []
+    assert record.proposal is not None
+    assert record.proposal.number == 2
+    assert "1, approved by alice, was theirs to trade, and hedged can now" in record.proposal.moved
+    one.approve(2)
+    await one.guard()
+    assert one.sent == [2]
+
+
 async def test_what_was_traded_by_hand_is_used_up_by_a_daemon_that_leaves_too(rig: Start) -> None:
     one = rig()
     one.venue.by_hand = True

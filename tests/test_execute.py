@@ -26,11 +26,12 @@ from builders import (
     snapshot,
 )
 from fakes import FakeClock, FakeVenue
+from hedged.core.arming import disarmed
 from hedged.core.gate import Approved
 from hedged.core.headroom import MarginLimits
 from hedged.core.market import Margin, OpenOrder
 from hedged.core.plan import Step
-from hedged.core.record import Outcome
+from hedged.core.record import Inputs, Outcome
 from hedged.core.resolution import Absence
 from hedged.core.stops import stop
 from hedged.core.watch import WatchPolicy
@@ -582,8 +583,8 @@ async def test_what_is_no_end_is_never_written_as_one(journal: Journal, status: 
     assert len(journal.unresolved("main")) == 1
 
 
-async def test_only_strays_of_ours_are_taken_back_each_in_its_own_contract() -> None:
-    venue = Asked()
+def with_stray(**changed: Any) -> Inputs:
+    """Three orders rest: of a person, of ours, and one of ours that the journal does not know."""
     resting = [
         OpenOrder(
             symbol=symbol, side="sell", contracts=d(1), limit_price=d(101), client_order_id=id_,
@@ -591,7 +592,33 @@ async def test_only_strays_of_ours_are_taken_back_each_in_its_own_contract() -> 
         )
         for symbol, id_ in ((BTC, "by-hand"), (ETH, "hdgstray"), (BTC, "hdgknown"))
     ]  # fmt: skip
-    seen = inputs(snapshot=snapshot(open_orders=tuple(resting)), strays=("hdgstray",))
-    await take_back(seen, venue)
+    return inputs(snapshot=snapshot(open_orders=tuple(resting)), strays=("hdgstray",), **changed)
+
+
+async def test_only_strays_of_ours_are_taken_back_each_in_its_own_contract() -> None:
+    venue = Asked()
+    await take_back(with_stray(), venue)
 
     assert venue.asked == [("cancel", "hdgstray", ETH)]
+
+
+async def test_before_it_is_armed_nothing_is_taken_back() -> None:
+    venue = Asked()
+    seen = with_stray(restrictions=(disarmed(None, {"accounts": "{}"}, MONDAY),))
+    await take_back(seen, venue)
+
+    assert venue.asked == []
+
+
+async def test_a_stray_that_can_not_be_taken_back_now_ends_no_pass() -> None:
+    class Deaf(Asked):
+        async def cancel(self, client_order_id: str, symbol: str) -> None:
+            await super().cancel(client_order_id, symbol)
+            raise VenueUnavailable("no answer")
+
+    venue = Deaf()
+    with capture_logs() as logs:
+        await take_back(with_stray(), venue)
+
+    assert venue.asked == [("cancel", "hdgstray", ETH)]
+    assert [log["error"] for log in logs if log["event"] == "stray_order_left"] == ["no answer"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +12,7 @@ import pytest
 
 from builders import BTC, bars, funding_next
 from hedged import cycle, wiring
+from hedged.core.arming import ArmedAccount
 from hedged.core.record import Tick
 from hedged.errors import JournalBroken, JournalBusy, JournalForeign, SettingsError, VenueUnavailable
 from hedged.history.store import HistoryStore
@@ -390,3 +392,32 @@ async def test_in_alert_mode_a_key_may_be_one_that_only_reads(tmp_path: Path) ->
 
     assert account.wanted.may_only_read
     assert not account.wanted.adjust
+
+
+AT = 'endpoint = "http://127.0.0.1:9"\n'
+
+
+@pytest.mark.parametrize("mode", ["alert", "live"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(AT, ""), ('uid = "1"', 'uid = "2"'), ('kind = "bybit"', 'kind = "binance"')],
+    ids=["no loopback", "another number", "another venue"],
+)
+async def test_what_was_armed_or_approved_for_an_account_is_for_no_other(
+    tmp_path: Path, mode: str, before: str, after: str
+) -> None:
+    text = ALERT.replace('"alert"', f'"{mode}"').replace('"bybit"\n', f'"bybit"\n{AT}')
+    first = wiring.build(settings_of(tmp_path, text))
+    await first.close()
+
+    with pytest.raises(JournalForeign, match=r'accounts \["main on bybit on loopback, 1"\]'):
+        wiring.build(settings_of(tmp_path, text.replace(before, after)))
+
+
+def test_an_account_is_armed_with_how_it_trades_and_where(tmp_path: Path) -> None:
+    text = ALERT.replace('"bybit"\n', f'"bybit"\n{AT}')
+    armed = wiring.armed_accounts(settings_of(tmp_path, text))
+
+    assert armed == {
+        "main": ArmedAccount(venue="bybit", uid="1", loopback=True, leverage=Decimal(2), adjust=True)
+    }

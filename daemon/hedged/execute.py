@@ -15,7 +15,7 @@ from typing import Literal
 import structlog
 
 from hedged.core import stops
-from hedged.core.gate import Approved
+from hedged.core.gate import ARMING, Approved
 from hedged.core.headroom import under_floor
 from hedged.core.market import ZERO
 from hedged.core.plan import Step
@@ -159,11 +159,21 @@ class Resolver:
 
 
 async def take_back(inputs: Inputs, venue: Venue) -> None:
-    """Cancel what rests of orders that are ours and that the journal does not know."""
+    """
+    Cancel what rests of orders that are ours and that the journal does not know.
+
+    Not before it is armed, for nothing is sent then. What can't be cancelled now holds this pass, and
+    the next one tries again.
+    """
+    if any(one.by == ARMING for one in inputs.restrictions):
+        return
     for order in inputs.snapshot.open_orders:
         if order.client_order_id in inputs.strays:
             log.error("stray_order_taken_back", symbol=order.symbol, order=order.client_order_id)
-            await venue.cancel(order.client_order_id, order.symbol)
+            try:
+                await venue.cancel(order.client_order_id, order.symbol)
+            except VenueUnavailable as error:
+                log.warning("stray_order_left", order=order.client_order_id, error=str(error))
 
 
 async def _taken_back(intent: Intent, venue: Venue) -> Outcome | str:

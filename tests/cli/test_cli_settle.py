@@ -43,6 +43,7 @@ name = "main"
 account = "main"
 holding = [{{ asset = "BTC", quantity = 1 }}]
 """
+BOUND = "main on binance on loopback, 1"
 Settle = Callable[..., Answer]
 
 
@@ -62,7 +63,7 @@ class State:
         self.id = intent.client_order_id
 
     def journal(self) -> Journal:
-        return Journal.open_for(self.path / "journal.sqlite", "live", ("main",), self.clock)
+        return Journal.open_for(self.path / "journal.sqlite", "live", (BOUND,), self.clock)
 
     def sent(self) -> None:
         with self.journal() as journal:

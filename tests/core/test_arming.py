@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from builders import ETH, MONDAY, d, policy, rule, signal
-from hedged.core.arming import changed, disarmed, terms_of
+from hedged.core.arming import ArmedAccount, changed, disarmed, terms_of
 from hedged.core.gate import ARMING, Limits
 from hedged.core.guard import Band
 from hedged.core.headroom import MarginLimits
@@ -17,7 +17,8 @@ from hedged.core.sizing import HedgeLeg
 from hedged.core.target import RatioPolicy
 from hedged.core.watch import WatchPolicy
 
-ACCOUNTS = {"main": ("binance", "123")}
+ACCOUNT = ArmedAccount(venue="binance", uid="123", loopback=False)
+ACCOUNTS = {"main": ACCOUNT}
 BEFORE = policy(watch=WatchPolicy())
 
 
@@ -53,9 +54,18 @@ def test_every_setting_of_a_policy_is_armed_but_its_name() -> None:
 
 @pytest.mark.parametrize(
     "accounts",
-    [{"main": ("binance", "124")}, {"main": ("bybit", "123")}, {"other": ("binance", "123")}, {}],
+    [
+        {"main": replace(ACCOUNT, uid="124")},
+        {"main": replace(ACCOUNT, venue="bybit")},
+        {"main": replace(ACCOUNT, loopback=True)},
+        {"main": replace(ACCOUNT, leverage=d(3))},
+        {"main": replace(ACCOUNT, margin_mode="isolated")},
+        {"main": replace(ACCOUNT, adjust=True)},
+        {"other": ACCOUNT},
+        {},
+    ],
 )
-def test_another_account_disarms(accounts: dict[str, tuple[str, str]]) -> None:
+def test_another_account_or_another_way_to_trade_on_it_disarms(accounts: dict[str, Any]) -> None:
     armed = terms_of([BEFORE], ACCOUNTS)
 
     assert changed(armed, terms_of([BEFORE], accounts)) == ("accounts",)

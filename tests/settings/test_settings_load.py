@@ -748,6 +748,13 @@ def test_live_needs_no_contracts_and_no_account_on_paper(tmp_path: Path) -> None
         (', account = "second" }', " }", "one leg only on each account"),
         ('kind = "binance"', 'kind = "binance"\nendpoint = "http://example.com:80"', "this machine"),
         ('kind = "binance"', 'kind = "binance"\nendpoint = "http://127.0.0.1"', "this machine"),
+        ('kind = "binance"', 'kind = "binance"\nendpoint = "http://127.0.0.1:80\\n"', "this machine"),
+        ('kind = "binance"', 'kind = "binance"\nendpoint = "http://127.0.0.1:٣"', "this machine"),
+        (
+            'kind = "binance"',
+            'kind = "binance"\nendpoint = "http://127.0.0.1.evil.com:1"',
+            "this machine",
+        ),
         (
             'kind = "binance"',
             'kind = "binance"\nhttps_proxy = "http://p:1"\nsocks_proxy = "socks5://p:1"',

@@ -230,3 +230,16 @@ async def test_the_bytes_of_a_change(line: Line, tmp_path: Path) -> None:
     seen = [one.golden for one in line.venue.recorder.all if one.call.path.endswith(CHANGES)]
 
     assert [one for one in seen if one.startswith("POST")] == GOLDEN[line.exchange.name]
+
+
+async def test_nothing_is_changed_while_nothing_may_be_sent(line: Line, tmp_path: Path) -> None:
+    may: list[bool] = []
+    live = wanting(line, tmp_path, may_change=lambda: bool(may))
+    held = await live.observe(line.clock(), after=0)
+
+    assert changes(line) == []
+    assert len(held.doubts) == 2
+    may.append(True)
+    later(line, minutes=6)
+    await live.observe(line.clock(), after=0)
+    assert set_to(line) == (3, True)

@@ -19,7 +19,7 @@ from hedged.errors import VenueUnavailable
 from hedged.venue.asking import answers
 from hedged.venue.dialect import Rights
 from hedged.venue.holdings import StatedHolding
-from hedged.venue.live import DOUBTED_AGAIN
+from hedged.venue.keys import DOUBTED_AGAIN
 from hedged.venue.opening import DIALECTS
 from hedged.venue.protected import Protected
 from lines import Line, later, linked

@@ -43,8 +43,7 @@ def waiting(settings: Settings, journal: Journal, portfolio: str) -> Waiting | N
     if settings.service.mode != "alert":
         return None
     standing = Approvals(journal).standing(portfolio)
-    by_hand = _by_hand(journal, portfolio)
-    state = _state(standing, _now(settings, journal), by_hand=by_hand)
+    state = _state(standing, _now(settings, journal), by_hand=standing.by_hand)
     if standing.proposal is None or not state:
         return None
     number = standing.proposal.number
@@ -54,7 +53,7 @@ def waiting(settings: Settings, journal: Journal, portfolio: str) -> Waiting | N
         state=state,
         approve=f"hedged approve {number}",
         reject=f"hedged reject {number} --why TEXT",
-        by_hand=by_hand,
+        by_hand=standing.by_hand,
     )
 
 
@@ -93,12 +92,6 @@ def _until(found: Waiting) -> str:
     return f"{until}; at its next pass the daemon looks again and sends at most that"
 
 
-def _by_hand(journal: Journal, portfolio: str) -> bool:
-    """Whether a person trades what was approved, for the key may not."""
-    last = journal.latest(portfolio)
-    return last is not None and last.inputs.snapshot.by_hand
-
-
 def decide(
     config: list[Path], number: int, verdict: Verdict, by: str | None, why: str, *, json: bool
 ) -> None:
@@ -122,8 +115,9 @@ def decide(
     named = by if by is not None else login()
     with Journal.open_beside(journal_path(settings), wall_clock) as journal:
         now = _now(settings, journal)
-        proposal = Approvals(journal).decide(number, verdict, named, why, now, accounts)
-        by_hand = _by_hand(journal, proposal.portfolio)
+        approvals = Approvals(journal)
+        proposal = approvals.decide(number, verdict, named, why, now, accounts)
+        by_hand = approvals.standing(proposal.portfolio).by_hand
     if json:
         decision = Decision(number=number, verdict=verdict, by=named, why=why, at=now)
         print_json({"proposal": proposal, "decision": decision})

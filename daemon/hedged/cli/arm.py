@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from hedged.cli.show import console, print_json, settings_of, table
-from hedged.core.arming import terms_of
+from hedged.core.arming import ArmedAccount, terms_of
 from hedged.core.policy import Policy
 from hedged.settings.model import Settings
 from hedged.wiring import Daemon, armed_accounts, check_live, open_to_arm, put_together, wall_clock
@@ -22,7 +22,7 @@ class Armed:
     """What was armed, as `--json` shows it."""
 
     digest: str
-    accounts: dict[str, tuple[str, str]]
+    accounts: dict[str, ArmedAccount]
     policies: tuple[Policy, ...]
 
 
@@ -52,14 +52,15 @@ def arm(config: list[Path], *, live: bool, json: bool) -> None:
     )
 
 
-def _show(
-    settings: Settings, policies: tuple[Policy, ...], accounts: dict[str, tuple[str, str]]
-) -> None:
+def _show(settings: Settings, policies: tuple[Policy, ...], accounts: dict[str, ArmedAccount]) -> None:
     out = console()
     out.print(f"[bold]Orders would be sent ({settings.service.mode}) on[/]")
-    made = table("account", "venue", "number")
-    for name, (venue, uid) in accounts.items():
-        made.add_row(name, venue, uid)
+    made = table("account", "venue", "number", "leverage", "margin", "set by hedged")
+    for name, account in accounts.items():
+        venue = f"{account.venue}, on loopback" if account.loopback else account.venue
+        leverage = "as it is" if account.leverage is None else f"{account.leverage}"
+        margin = account.margin_mode or "as it is"
+        made.add_row(name, venue, account.uid, leverage, margin, "yes" if account.adjust else "no")
     out.print(made)
     for policy in policies:
         limits = table("", "", title=f"\n{policy.portfolio}: limits")

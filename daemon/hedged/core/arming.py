@@ -8,7 +8,9 @@ change of one is found, and named.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from hedged.core.encoding import encode
 from hedged.core.gate import ARMING, Restriction
@@ -18,12 +20,30 @@ Terms = dict[str, str]
 """Canonical JSON by what it is of: ``main: limits``, ``accounts``."""
 
 
-def terms_of(policies: Iterable[Policy], accounts: Mapping[str, tuple[str, str]]) -> Terms:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmedAccount:
     """
-    All that is armed; *accounts* are venue and number by name.
+    An account that orders are sent on, by its *venue* and the venue's number of it; on a server of this
+    machine where *loopback*. How it trades is what hedged sets there, with *adjust*, or looks at.
+    """
 
-    What moves the hedge with no order of another kind, as a band or a holding, is the rules' part too:
-    it decides how much is sent.
+    venue: str
+    uid: str
+    loopback: bool
+    leverage: Decimal | None = None
+    margin_mode: str | None = None
+    adjust: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.venue}{' on loopback' if self.loopback else ''}, {self.uid}"
+
+
+def terms_of(policies: Iterable[Policy], accounts: Mapping[str, ArmedAccount]) -> Terms:
+    """
+    All that is armed; *accounts* by their names in the settings.
+
+    What moves the hedge with no order of another kind, as a band, is the rules' part too: it decides
+    how much is sent. What is held is not: that changes by itself, and limits bound what it moves.
     """
     terms = {"accounts": encode(dict(accounts)).decode()}
     for policy in policies:

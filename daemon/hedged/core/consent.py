@@ -100,7 +100,8 @@ class Standing:
 
     *proposal* is the last one of the portfolio; *used_by* is the tick that has used it up; *altered*
     says why its row can't be trusted; *reviewed_at* is when the last review was made. *counts* says
-    that what is not traded is counted; an older hedged did not.
+    that what is not traded is counted; an older hedged did not. *by_hand* says that the proposal was
+    made where a person trades.
     """
 
     next_number: int = 1
@@ -110,6 +111,7 @@ class Standing:
     altered: str = ""
     reviewed_at: datetime | None = None
     counts: bool = False
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +237,9 @@ def _approved(
     ask: Ask,
     terms: ConsentTerms,
 ) -> Answer:
+    if standing.by_hand and not ask.by_hand:  # they may be trading it just now, as they were told
+        said = f"{proposal.number}, approved by {decision.by}, was theirs to trade, and hedged can now"
+        return replace(_proposed(review, standing, ask, terms, said), decision=decision)
     granted = _granted(review.plan.steps, proposal.steps, terms.reprice_tolerance)
     if ask.by_hand and _all_left(review.plan.steps, proposal.steps, ask.held, terms.reprice_tolerance):
         granted = review.plan.steps

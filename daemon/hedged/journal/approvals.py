@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, select
 
 from hedged.core.consent import Decision, Proposal, Standing, Verdict
 from hedged.core.encoding import encode
+from hedged.core.record import CycleRecord
 from hedged.errors import ConsentRefused, JournalBroken
 from hedged.journal import schema, statements
 from hedged.journal.database import guarded
@@ -37,13 +38,14 @@ class Approvals:
             review = connection.execute(statements.LAST_OF_KIND, asked).first()
         if row is None:
             return Standing(next_number=number, counts=True)
-        proposal = self._trusted(row)
+        record = self._trusted(row)
         return Standing(
             next_number=number,
-            proposal=proposal,
+            proposal=record.proposal if record else None,
             decision=decision_of(row),
             used_by=row.used_by,
-            altered="" if proposal else f"the row of proposal {row.number} was altered",
+            altered="" if record else f"the row of proposal {row.number} was altered",
+            by_hand=record is not None and record.inputs.snapshot.by_hand,
             reviewed_at=datetime.fromisoformat(review.at) if review else None,
             counts=True,
         )
@@ -123,22 +125,23 @@ class Approvals:
             row = _row(connection, number)
         if row is None:
             raise ConsentRefused(f"there is no proposal {number} in {self.journal.path}")
-        proposal = self._trusted(row)
-        if proposal is None:
+        record = self._trusted(row)
+        if record is None or record.proposal is None:
             raise ConsentRefused(ALTERED.format(number))
-        return row, proposal
+        return row, record.proposal
 
-    def _trusted(self, row: Any) -> Proposal | None:
-        """The proposal in *row*, if the record of its pass holds the very same bytes."""
-        found = proposal_of(row)
-        record_id = None if found is None else self.journal.id_of(row.portfolio, row.tick_id)
+    def _trusted(self, row: Any) -> CycleRecord | None:
+        """The record of the pass that made the proposal in *row*, if it holds the very same bytes."""
+        readable = proposal_of(row) is not None
+        record_id = self.journal.id_of(row.portfolio, row.tick_id) if readable else None
         if record_id is None:
             return None
         try:
-            recorded = self.journal.record(record_id).proposal
+            record = self.journal.record(record_id)
         except JournalBroken:
             return None
-        return found if recorded is not None and encode(recorded).decode() == row.body else None
+        recorded = record.proposal
+        return record if recorded is not None and encode(recorded).decode() == row.body else None
 
 
 def _row(connection: Connection, number: int) -> Any:

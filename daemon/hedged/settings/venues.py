@@ -22,7 +22,7 @@ from hedged.settings.kinds import (
 )
 from hedged.settings.proxies import WayOut, check_proxy
 
-_LOOPBACK = re.compile(r"^http://(127\.0\.0\.1|localhost|\[::1\]):\d+/?$")
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}/?")
 
 
 class Venue(Section):
@@ -65,7 +65,7 @@ class Venue(Section):
     @field_validator("endpoint")
     @classmethod
     def _on_loopback(cls, value: str | None) -> str | None:
-        if value is not None and not _LOOPBACK.match(value):
+        if value is not None and not _LOOPBACK.fullmatch(value):
             raise ValueError("an endpoint is a server of this machine, such as http://127.0.0.1:8080")
         return value
 

@@ -105,13 +105,18 @@ def of_rights(account: Account, rights: Rights) -> Iterable[str]:
     """A key that may do more or less than it should, or belongs to another account."""
     if rights.may_withdraw:
         yield f"the key of {account.name} may withdraw or transfer; make one that can't"
-    uid = account.wanted.account_uid
-    if uid is not None and uid != rights.account_uid:
-        yield f"account.{account.name}.uid is {uid}, and the key belongs to {rights.account_uid}"
+    yield from of_owner(account, rights)
     if account.legs and not rights.may_trade and not account.wanted.may_only_read:
         yield f"the key of {account.name} may not trade futures"
     if rights.address_bound is False:
         log.warning("key_without_address_list", account=account.name)
+
+
+def of_owner(account: Account, rights: Rights) -> Iterable[str]:
+    """A key of another account than the one that the settings name by its number."""
+    uid = account.wanted.account_uid
+    if uid is not None and uid != rights.account_uid:
+        yield f"account.{account.name}.uid is {uid}, and the key belongs to {rights.account_uid}"
 
 
 def of_paper(account: Account, rights: Rights) -> Iterable[str]:

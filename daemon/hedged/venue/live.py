@@ -31,11 +31,12 @@ from hedged.core.resolution import Absence
 from hedged.errors import OutcomeUnknown, Unjudged, VenueRefused, VenueUnavailable
 from hedged.venue import doubts
 from hedged.venue.accounts import Account, Names, seen_on, timed
+from hedged.venue.asking import answers
 from hedged.venue.book import Book, Told
-from hedged.venue.dialect import AccountSeen, Happening, Listing, Unread
+from hedged.venue.dialect import Happening, Listing, Unread
 from hedged.venue.first_look import Seen, anchored, margin_of
 from hedged.venue.holdings import LivePortfolio, priced, stale, together
-from hedged.venue.modes import Adjusted, flat, modes_of, put_right
+from hedged.venue.keys import Keys, always
 from hedged.venue.outcomes import Landed
 from hedged.venue.owners import Owners
 from hedged.venue.partly import marked
@@ -48,8 +49,6 @@ LOOK_BACK = timedelta(minutes=15)
 """Events may be reported late; those known already are told apart by their key."""
 MADE_BEFORE = timedelta(minutes=1)
 """By so much may the venue say that an order was made before we signed it."""
-VOUCHED_AGAIN = timedelta(hours=1)
-DOUBTED_AGAIN = timedelta(minutes=5)
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 SOUGHT_LATELY = timedelta(minutes=1)
 """An order is sought at every pass until it is given up."""
@@ -59,7 +58,8 @@ class LiveVenue:
     """
     The `Venue` of a portfolio on real accounts: *hedges* trade, *sources* only hold coins.
 
-    With *accept_positions* the first look takes every position as it is read.
+    With *accept_positions* the first look takes every position as it is read. *may_change* says
+    whether an account may be changed now, as its leverage.
     """
 
     absence_is_proof = False
@@ -73,6 +73,7 @@ class LiveVenue:
         clock: Callable[[], datetime],
         *,
         accept_positions: bool = False,
+        may_change: Callable[[], bool] = always,
     ) -> None:
         self.portfolio = portfolio
         self.hedges = hedges
@@ -81,9 +82,8 @@ class LiveVenue:
         self._names = Names(portfolio.account)
         self._clock = clock
         self._accepting = accept_positions
-        self._vouched: dict[str, tuple[datetime, float, tuple[str, ...]]] = {}
+        self._keys = Keys(may_change=may_change)
         self._sought: dict[str, datetime] = {}
-        self._may_trade: dict[str, bool] = {}
         self._unread: dict[str, str] = {}
         self._pause = Pause()
         self._owners = Owners()
@@ -98,6 +98,9 @@ class LiveVenue:
         seen, found = await self._looked(self.hedges, now)
         numeraire = self.portfolio.numeraire
         coins = await self._owners.coins(self.hedges, self.sources, numeraire)
+        traded = {account.name for account in self.hedges}
+        apart = (one for one in self.sources if one.name not in traded)
+        vouched = await answers(self._keys.of_source(account, now) for account in apart)
         balances = (one.balances for one in coins)
         collateral = [
             (account.name, balance)
@@ -133,6 +136,7 @@ class LiveVenue:
             doubts=(
                 *found,
                 *doubts.of_coins(self.hedges[0].exchange, holdings, found),
+                *chain.from_iterable(vouched),
                 *chain.from_iterable(doubts.of_other_positions(one) for one in coins),
                 *self._owners.twins(self.sources),
                 *self._pause.doubts(now),
@@ -140,7 +144,7 @@ class LiveVenue:
             outdated=stale(self.portfolio.stated, now, self.portfolio.stated_age_max),
             unexplained=self.book.odd,
             misvalued=tuple(chain.from_iterable(look.misvalued for look in seen)),
-            by_hand=not all(self._may_trade.values()),
+            by_hand=not all(self._keys.may_trade[one.name] for one in self.hedges),
             margins=tuple(
                 margin_of(account.name, look) for account, look in zip(self.hedges, seen, strict=True)
             ),
@@ -197,6 +201,7 @@ class LiveVenue:
         self.book.doubt_anew(symbol)
         unread = self.book.told_until is None  # then all accounts are, from one instant on
         looks, _ = await self._looked(self.hedges if unread else (account,), self._clock())
+        self._refuse_foreign(account)
         positions = chain.from_iterable(look.positions for look in looks)
         held = sum((one.contracts for one in positions if one.symbol == symbol), ZERO)
         adds_up = self.book.expected(symbol) == held and symbol not in self._unread
@@ -204,11 +209,17 @@ class LiveVenue:
 
     async def cancel(self, client_order_id: str, symbol: str) -> None:
         account, name = self._placed(symbol)
+        self._refuse_foreign(account)
         listing = await account.exchange.listing(name)
         await account.exchange.dialect.cancel(account.wire, listing, client_order_id)
 
     async def close(self) -> None:
         self.book.ledger.close()
+
+    def _refuse_foreign(self, account: Account) -> None:
+        """An order that rests on ours is absent on another account, where nothing is ours to cancel."""
+        if account.name in self._keys.foreign:
+            raise VenueUnavailable(self._keys.foreign[account.name])
 
     def _noted_outcome(self, outcome: Outcome) -> Outcome:
         """Until its fills are told, a position is only believed if it has them in it."""
@@ -249,7 +260,12 @@ class LiveVenue:
         listings = exchange.listed  # they may have been told anew meanwhile
         needed = sorted(quotes.keys() & listings.keys())
         tiers = await exchange.tiers.of(account.name, account.wire, [listings[s] for s in needed])
-        vouched = await self._vouch(account, listings, seen)
+        sought = self._sought.get(account.name)
+        now = self._clock()
+        landing = sought is not None and now - sought < SOUGHT_LATELY
+        vouched = await self._keys.of_hedge(
+            account, listings, seen, now, held=self._held(account), landing=landing
+        )
         misvalued = dict(doubts.of_notionals(account, seen, listings, quotes))
 
         def key(symbol: str) -> str:
@@ -285,32 +301,6 @@ class LiveVenue:
             misvalued=tuple(key(symbol) for symbol in misvalued),
         )
 
-    async def _vouch(
-        self, account: Account, listings: dict[str, Listing], seen: AccountSeen
-    ) -> tuple[str, ...]:
-        """What the key may do and how the account trades; hourly, by the loop's time too."""
-        now, beat = self._clock(), asyncio.get_running_loop().time()
-        known = self._vouched.get(account.name)
-        again = DOUBTED_AGAIN if known and known[2] else VOUCHED_AGAIN
-        if known and timedelta(0) <= now - known[0] < again and beat - known[1] < again.total_seconds():
-            return known[2]
-        rights = await account.exchange.dialect.rights(account.wire)
-        self._may_trade[account.name] = rights.may_trade or not account.legs
-        found = list(doubts.of_rights(account, rights))
-        legs = sorted(account.legs & listings.keys())
-        adjusted = Adjusted(modes=await modes_of(account, (listings[symbol] for symbol in legs)))
-        sought = self._sought.get(account.name)
-        landing = sought is not None and now - sought < SOUGHT_LATELY
-        # Never on an account that may not be the one meant, nor under an order that may still land.
-        if not found and not seen.hedge_mode and not landing:
-            adjusted = await put_right(
-                account, listings, adjusted.modes, flat(account, seen, self._held(account))
-            )
-        for symbol, mode in adjusted.modes.items():
-            found += doubts.of_mode(account, symbol, mode)
-        self._vouched[account.name] = (now, beat, (*found, *adjusted.refused))
-        return (*found, *adjusted.refused, *adjusted.changed)
-
     def _held(self, account: Account) -> frozenset[str]:
         """The contracts of *account* that are held by all that the book was told."""
         keys = self.book.ledger.multipliers()
@@ -330,13 +320,15 @@ class LiveVenue:
             return await asyncio.gather(*(self._look(account) for account in accounts))
 
         if self.book.told_until is not None:
-            seen = await look()
-            return seen, await self._noted(seen, now, self._present(now))
-        await asyncio.gather(*(timed(account) for account in accounts))
-        seen, opened = await anchored(
-            look, lambda: self._of_late(accounts), lambda: self._present(self._clock())
-        )
-        return seen, await self._noted(seen, now, opened)
+            seen, until = await look(), self._present(now)
+        else:
+            await asyncio.gather(*(timed(account) for account in accounts))
+            seen, until = await anchored(
+                look, lambda: self._of_late(accounts), lambda: self._present(self._clock())
+            )
+        if self._keys.foreign.keys() & {account.name for account in accounts}:
+            return seen, [doubt for one in seen for doubt in one.doubts]  # nothing of ours: not booked
+        return seen, await self._noted(seen, now, until)
 
     def _present(self, began: datetime) -> datetime:
         """See `Exchange.present`; of the venue that is furthest behind."""

@@ -7,16 +7,17 @@ keys have no permit, so that nothing can be sent with them, whatever they may do
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import chain
 
-from hedged.errors import VenueUnavailable
 from hedged.venue import doubts
 from hedged.venue.accounts import Account, coins_on
 from hedged.venue.asking import answers
+from hedged.venue.dialect import Rights
 from hedged.venue.exchange import Exchange
 from hedged.venue.holdings import StatedHolding, priced, stale, together
-from hedged.venue.live import DOUBTED_AGAIN, VOUCHED_AGAIN
+from hedged.venue.keys import Keys
 from hedged.venue.owners import Owners
 from hedged.venue.paper import Held
 
@@ -42,7 +43,7 @@ class Protected:
         self.stated = stated
         self.stated_age_max = stated_age_max
         self.sources = sources
-        self._vouched: dict[str, tuple[datetime, tuple[str, ...]]] = {}
+        self._keys = Keys(_wrong)
         self._owners = Owners()
 
     async def __call__(self, now: datetime) -> Held:
@@ -54,7 +55,7 @@ class Protected:
         VenueUnavailable
             When any part of it can't be asked for, or seen.
         """
-        vouched = await answers(self._vouch(account, now) for account in self.sources)
+        vouched = await answers(self._keys.of_source(account, now) for account in self.sources)
         await self._owners.of(self.sources)
         found = await answers(coins_on(account, self.numeraire) for account in self.sources)
         coins = together(chain.from_iterable(one.balances for one in found))
@@ -68,15 +69,7 @@ class Protected:
             outdated=stale(self.stated, now, self.stated_age_max),
         )
 
-    async def _vouch(self, account: Account, now: datetime) -> tuple[str, ...]:
-        """What the key may do, looked at every hour, and sooner while it is a doubt."""
-        known = self._vouched.get(account.name)
-        again = DOUBTED_AGAIN if known and known[1] else VOUCHED_AGAIN
-        if known is None or not timedelta(0) <= now - known[0] < again:
-            rights = await account.exchange.dialect.rights(account.wire)
-            for unseen in doubts.of_sight(account, rights):
-                raise VenueUnavailable(unseen)
-            wrong = (*doubts.of_rights(account, rights), *doubts.of_paper(account, rights))
-            known = (now, wrong)
-            self._vouched[account.name] = known
-        return known[1]
+
+def _wrong(account: Account, rights: Rights) -> Iterable[str]:
+    yield from doubts.of_rights(account, rights)
+    yield from doubts.of_paper(account, rights)

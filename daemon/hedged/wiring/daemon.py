@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hedged.core.arming import terms_of
+from hedged.core.arming import ArmedAccount, terms_of
 from hedged.core.policy import Policy
 from hedged.cycle import Shell
 from hedged.errors import JournalBusy, JournalError, SettingsError
@@ -209,6 +209,7 @@ def _on_exchanges(
                 opened,
                 read_only=read_only,
                 accept_positions=accept_positions,
+                may_change=_free(journal),
             )
         shells = _shells(settings, policies, venues, journal, clock, read_only=read_only)
         opened.pop_all()
@@ -223,12 +224,20 @@ def _on_exchanges(
     )
 
 
-def armed_accounts(settings: Settings) -> dict[str, tuple[str, str]]:
-    """Venue and number of every account that orders are sent on, by its name."""
+def armed_accounts(settings: Settings) -> dict[str, ArmedAccount]:
+    """Every account that orders are sent on, by its name."""
     names = {name for portfolio in settings.portfolio for name in settings.hedge_accounts(portfolio)}
+    named = ((name, settings.account[name]) for name in sorted(names))
     return {
-        name: (settings.account[name].venue or settings.venue.kind, settings.account[name].uid or "")
-        for name in sorted(names)
+        name: ArmedAccount(
+            venue=account.venue or settings.venue.kind,
+            uid=account.uid or "",
+            loopback=settings.venue.endpoint is not None,
+            leverage=account.leverage,
+            margin_mode=account.margin_mode,
+            adjust=account.adjust,
+        )
+        for name, account in named
     }
 
 
@@ -296,6 +305,16 @@ def _shells(
     )
 
 
+def _free(journal: Journal) -> Callable[[str], bool]:
+    """Whether nothing forbids all orders of a portfolio now: an account is changed only then."""
+
+    def free(portfolio: str) -> bool:
+        found = journal.restrictions(portfolio, journal.clock())
+        return all(one.allows != "nothing" for one in found)
+
+    return free
+
+
 async def _no_wait(_seconds: float) -> None:
     """History does not change while one waits."""
 
@@ -318,7 +337,9 @@ def _journal(
     if read_only:
         return Journal.open_to_read(path, clock) if path.exists() else Journal.imagined(clock)
     accounts = {name for portfolio in settings.portfolio for name in settings.hedge_accounts(portfolio)}
+    # What is known of an account, on paper or approved or armed, is of no other in another world.
     if settings.service.mode == "paper" and not settings.venue.recorded:
-        # An account on paper must not go on in another world than the one it was traded in.
         accounts = {f"{name} on {settings.venue.kind}" for name in accounts}
+    elif not settings.venue.recorded:
+        accounts = {f"{name} on {account}" for name, account in armed_accounts(settings).items()}
     return Journal.open_for(path, settings.service.mode, tuple(sorted(accounts)), clock, not_before)

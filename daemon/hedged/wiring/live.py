@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from hedged.core.metrics import find
@@ -148,8 +149,12 @@ def live_venues(
     *,
     read_only: bool,
     accept_positions: bool = False,
+    may_change: Callable[[str], bool] = lambda _: False,
 ) -> dict[str, LiveVenue]:
-    """A venue for every portfolio, each with a book of its own."""
+    """
+    A venue for every portfolio, each with a book of its own; *may_change* says of one whether its
+    accounts may be changed now.
+    """
     found: dict[str, LiveVenue] = {}
     for portfolio in settings.portfolio:
         book = Ledger(book_path(settings, portfolio), read_only=read_only)
@@ -175,6 +180,7 @@ def live_venues(
             Book(book),
             clock,
             accept_positions=accept_positions,
+            may_change=partial(may_change, portfolio.name),
         )
     return found
 
