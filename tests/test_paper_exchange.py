@@ -221,6 +221,8 @@ async def test_an_exchange_that_is_gone_skips_the_pass_and_books_nothing(
         (('symbol = "BTC/USDT:USDT"', 'symbol = "BTC/USDT:USDT", account = "spot"'), "on account spot"),
         ((f'api_key = "{KEY}"', ""), r"\[account.spot\] has no key"),
         (("close > sma_5", "open_interest_notional > 0"), "names open_interest_notional"),
+        (("close > sma_5", "basis_annualized > 0.1"), "names basis_annualized, which needs an expiry"),
+        (("close > sma_5", "days_to_expiry < 3"), "names days_to_expiry, which needs an expiry"),
     ],
 )
 def test_what_can_not_be_is_refused_before_anything_is_asked(
@@ -230,6 +232,36 @@ def test_what_can_not_be_is_refused_before_anything_is_asked(
         pytest.skip("served there")
     with pytest.raises(SettingsError, match=said):
         wiring.build(settings_of(tmp_path, venue, "http://127.0.0.1:1", changed))
+    assert venue.recorder.all == []
+
+
+SIGNALS = {
+    "coins": """index = "basket"
+basket = { constituents = [{ symbol = "BTC/USDT:USDT", weight = 1 }] }""",
+    "dated": 'symbol = "BTC/USDT:USDT-261225"',
+    "inverse": 'symbol = "BTC/USD:BTC"',
+}
+
+
+@pytest.mark.parametrize(
+    ("signal", "when", "said"),
+    [
+        ("coins", "basis_ratio < 0", "an index price, and an index of coins has none of its own"),
+        ("dated", "funding_turns_negative_7", "funding, and BTC/USDT:USDT-261225 is dated"),
+        ("dated", "funding_rate_next < 0", "funding, and BTC/USDT:USDT-261225 is dated"),
+        ("inverse", "open_interest_change_1 > 0.1", "open_interest; bybit does not serve it"),
+    ],
+)
+def test_rules_are_refused_that_what_is_watched_can_not_feed(
+    venue: Venue, tmp_path: Path, signal: str, when: str, said: str
+) -> None:
+    if signal == "inverse" and not DIALECTS[venue.engine.rules.venue].unserved_inverse:
+        pytest.skip("none is listed there")
+    changed = ("[account.paper]", f"[signal]\n{SIGNALS[signal]}\n[account.paper]")
+    with pytest.raises(SettingsError, match=said):
+        wiring.build(
+            settings_of(tmp_path, venue, "http://127.0.0.1:1", changed, ("close > sma_5", when))
+        )
     assert venue.recorder.all == []
 
 

@@ -142,6 +142,7 @@ def _filled_in(file: Path, exchange: Running, monkeypatch: pytest.MonkeyPatch) -
         ('#     { asset = "BTC", quantity = 1.5 },', '    { asset = "BTC", quantity = 1.5 },'),
         ("\n# ]\n", "\n]\n"),
         ('kind = "binance"', f'kind = "binance"\nendpoint = "{exchange.url}"'),
+        ("price = 19798.68, date = 2017-12-17", "price = 69000, date = 2021-11-10"),
     ):
         assert before in text
         text = text.replace(before, after, 1)

@@ -316,7 +316,7 @@ def with_index(symbol: str, when: str) -> str:
     ("symbol", "when", "lacking"),
     [
         ("XYZ/USDT:USDT", "close < sma_50", "needs bars of XYZ/USDT:USDT"),
-        ("ETH/USDT:USDT", "basis > 0", "needs index of the index"),
+        ("ETH/USDT:USDT", "basis > 0", "an index price, and an index of coins has none"),
     ],
 )
 def test_an_index_that_is_not_recorded_is_a_settings_error(

@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 
+from builders import bars, funding
 from commands import Answer, answer
 from exchange.binance_wallet import UID as BINANCE_UID
 from exchange.bybit_wallet import UID as BYBIT_UID
@@ -17,6 +18,7 @@ from exchange.venue import KEY, SECRET
 from hedged.cli import app, exits
 from hedged.cli.check import findings
 from hedged.cli.init import RULES, Use, VenueKind, text_of
+from hedged.history.store import HistoryStore
 from hedged.settings.load import load
 from hedged.settings.model import Settings
 
@@ -134,7 +136,7 @@ def test_a_check_finds_no_fault_but_the_missing_key_and_number(
 ) -> None:
     file = written(tmp_path, use, venue)
     with running(venue, "--deposit", "50000") as exchange:
-        _bars(exchange)
+        _bars(exchange, monkeypatch)
         monkeypatch.setenv("HEDGED__VENUE__ENDPOINT", exchange.url)
         bare = hedged(monkeypatch, "check", "-c", file, "--json")
         for name, value in secrets_of(use, venue).items():
@@ -159,8 +161,12 @@ def test_a_check_finds_no_fault_but_the_missing_key_and_number(
     assert orders == 0
 
 
-def _bars(exchange: Running) -> None:
-    """Flat days and minutes of both contracts and a settled funding, as any exchange has them."""
+def _bars(exchange: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Flat days and minutes of both contracts and a settled funding, as any exchange has them, and the
+    high before them.
+    """
+    monkeypatch.setenv("HEDGED__SIGNAL__ATH_SEED", '{"price": 69000, "date": "2021-11-10"}')
     now = exchange.control("state")["now_ms"]
     today, minute = now // DAY_MS * DAY_MS, now // MINUTE_MS * MINUTE_MS
     opened = [today - i * DAY_MS for i in range(12, 0, -1)]
@@ -171,12 +177,57 @@ def _bars(exchange: Running) -> None:
         exchange.control("funding", symbol=symbol, rate="0.0001", at_ms=minute)
 
 
+def test_a_check_tells_a_seed_that_the_history_of_an_exchange_begins_above(
+    init: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running("binance") as exchange:
+        _bars(exchange, monkeypatch)
+        monkeypatch.setenv("HEDGED__VENUE__ENDPOINT", exchange.url)
+        written(init, "paper", "binance")
+        sound = hedged(monkeypatch, "check", "-c", "paper.toml", "--json")
+        monkeypatch.delenv("HEDGED__SIGNAL__ATH_SEED")
+        told = hedged(monkeypatch, "check", "-c", "paper.toml", "--json")
+
+    (fits,) = [one for one in sound.json if one["what"] == "ath_seed of main"]
+    (low,) = [one for one in told.json if one["what"] == "ath_seed of main"]
+    assert fits["result"] == "ok"
+    assert fits["said"].startswith("69,000 must be the highest price before 20")
+    assert (told.code, low["result"]) == (exits.VERIFY, "FAILED")
+    assert low["said"].startswith("signal.ath_seed is 19,798.68 of 2017-12-17, but the history begins")
+
+
+def test_rules_for_an_exchange_are_tried_on_the_shipped_history_then_on_what_is_kept(
+    init: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running("binance") as exchange:
+        _bars(exchange, monkeypatch)
+        monkeypatch.setenv("HEDGED__VENUE__ENDPOINT", exchange.url)
+        monkeypatch.setenv("HEDGED__SIGNAL__ATH_SEED", '{"price": 19798.68, "date": "2017-12-17"}')
+        written(init, "weekly-unattended", "binance").rename(init / "hedged.toml")
+        for name, value in secrets_of("weekly-unattended", "binance").items():
+            monkeypatch.setenv(name, value)
+        linted = hedged(monkeypatch, "rules", "lint")
+        tested = hedged(monkeypatch, "rules", "test", "--at", "2022-06-13")
+        monkeypatch.setenv("HEDGED__SIGNAL__ATH_SEED", '{"price": 69000, "date": "2021-11-10"}')
+        store = HistoryStore(init / "hedged-live" / "history", read_only=False)
+        for symbol in ("BTC/USDT:USDT", "ETH/USDT:USDT"):
+            store.append(symbol, "bars", "1d", bars([100.0] * 90))
+            store.append(symbol, "funding", "1d", funding([0.0001] * 270))
+        kept = hedged(monkeypatch, "rules", "lint")
+
+    assert (linted.code, tested.code, kept.code) == (0, 0, 0), linted.err + tested.err + kept.err
+    assert linted.out.startswith("on the shipped history, for ")
+    assert tested.out.startswith("on the shipped history, for ")
+    assert "The rules of main on Monday 2022-06-13" in tested.out
+    assert " ".join(kept.out.split()).startswith("on the history kept in hedged-live/history ")
+
+
 def test_a_check_refuses_a_key_that_may_not_trade_what_it_also_protects(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = written(tmp_path, "weekly-unattended", "bybit")
     with running("bybit", "--rights", "read") as exchange:
-        _bars(exchange)
+        _bars(exchange, monkeypatch)
         monkeypatch.setenv("HEDGED__VENUE__ENDPOINT", exchange.url)
         for name, value in secrets_of("weekly-unattended", "bybit").items():
             monkeypatch.setenv(name, value)
@@ -220,7 +271,7 @@ def test_it_writes_one_file_and_tells_commands_that_exist(
 
 def test_a_run_on_paper_needs_nothing_but_the_file(init: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running("binance") as exchange:
-        _bars(exchange)
+        _bars(exchange, monkeypatch)
         monkeypatch.setenv("HEDGED__VENUE__ENDPOINT", exchange.url)
         began = hedged(monkeypatch, "init", "--use", "paper")
         planned = hedged(monkeypatch, "plan")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from builders import BTC, MONDAY, bars, funding, funding_next, open_interest, policy, rule
+from builders import BTC, MONDAY, bars, d, funding, funding_next, open_interest, policy, rule, signal
 from fakes import FakeVenue
+from hedged.core.metrics.vocabulary import AthSeed
 from hedged.core.policy import Policy
 from hedged.errors import BadData, VenueUnavailable
 from hedged.history.keeper import Keeper, measured_from
@@ -39,6 +41,29 @@ async def test_the_row_is_of_the_last_bar_closed_at_the_review(tmp_path: Path) -
     assert (row.values["close"], row.values["sma_2"]) == (120.0, 115.0)
     assert row.values["funding_rate"] == 0.0001
     assert (row.bars_kept, row.bars_missing, row.notes) == (3, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("price", "when", "broken", "noted"),
+    [
+        ("100", "breaks_ath_1", True, False),
+        ("99", "breaks_ath_1", None, True),  # 100 was paid before: the high is another one
+        ("99", "close > 0", None, False),  # nobody asks
+    ],
+)
+async def test_a_seed_below_where_the_history_begins_makes_no_all_time_high(
+    tmp_path: Path, price: str, when: str, broken: bool | None, noted: bool
+) -> None:
+    venue, keeper, settings = setting(tmp_path)
+    venue.frames = {"bars": bars([100.0, 110.0, 130.0])}
+    seed = AthSeed(price=d(price), date=date(2017, 12, 17))
+    asked = replace(settings, rules=(rule("high", when),), signal=signal(ath_seed=seed))
+    row = (await keeper.measured(asked, until=MONDAY + days(3))).row
+
+    assert row.values.get("breaks_ath_1") is broken
+    assert [
+        note.startswith(f"signal.ath_seed is {price} of 2017-12-17, but") for note in row.notes
+    ] == ([True] * noted)
 
 
 async def test_what_is_reported_is_on_disk_before_it_is_measured(tmp_path: Path) -> None:

@@ -912,7 +912,7 @@ def test_bars_come_oldest_first_with_the_index_of_their_own_time() -> None:
     assert [row["index_close"] for row in found] == [17000, None, 17002]
     assert found[0] | {"open_time": None, "index_close": None} == {
         "open_time": None, "open": 17086.5, "high": 17088, "low": 16978, "close": 17071.5,
-        "volume": 6356, "index_close": None,
+        "volume": 0.37288112, "index_close": None,
     }  # fmt: skip
     assert list(found[0]) == list(SCHEMAS["bars"])
 
@@ -973,8 +973,12 @@ def test_funding_of_another_contract_is_refused() -> None:
         series.rates_of(told("bybit", "funding_history"), BTC)
 
 
-def test_open_interest_has_no_value_in_the_quote_currency() -> None:
-    found = series.open_interest_rows_of(told("bybit", "open_interest"), INVERSE, 1 / 12)
+def test_open_interest_has_no_value_in_the_quote_currency_and_no_coins_where_it_is_dollars() -> None:
+    linear = told("bybit", "open_interest")
+    linear["result"]["symbol"] = "BTCUSDT"
+    found = series.open_interest_rows_of(linear, BTC, 1 / 12)
+
+    assert series.open_interest_rows_of(told("bybit", "open_interest"), INVERSE, 1 / 12) == []
 
     assert [row["open_interest"] for row in found] == [461134292, 461134384]
     assert [row["at"].minute for row in found] == [45, 50]

@@ -49,6 +49,10 @@ def test_a_list_is_csv_or_toml_and_says_when_it_was_counted(tmp_path: Path) -> N
         ("asset,quantity,as_of\n,1,2026-03-01\n", "asset is missing"),
         ("asset,quantity,as_of\nBTC,1,\n", "as_of '' is no date; write it as 2024-06-30"),
         ("asset,quantity\nBTC,1\n", "as_of None is no date"),
+        ("asset,quantity,as_of\nBTC,1,2026-03-01,cold\n", "holding 1: it has more fields than there"),
+        ("asset,qty,as_of\nBTC,1,2026-03-01\n", "there is no 'qty'; there are as_of, asset, price"),
+        ("asset,quantity,as_of\n", "cold.csv lists no holding; if nothing is held, write one of quant"),
+        ("", "cold.csv lists no holding"),
     ],
 )
 def test_a_line_that_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -56,6 +60,30 @@ def test_a_line_that_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> 
         read_holdings(listed(tmp_path, text))
 
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "cold.toml lists no holding"),
+        ("[[holdings]]\nasset = 'BTC'\n", "there is no 'holdings'"),
+        ("[[holding]]\nasset = 'BTC'\nquantiy = 1\n", "there is no 'quantiy'"),
+        ("holding = 1\n", "holding 1: asset is missing"),
+    ],
+)
+def test_a_table_that_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_holdings(listed(tmp_path, text, "cold.toml"))
+
+    assert said in str(caught.value)
+
+
+def test_a_list_may_come_from_a_spreadsheet(tmp_path: Path) -> None:
+    path = tmp_path / "cold.csv"
+    path.write_text("asset,quantity,as_of\r\nBTC,0,2026-03-01\r\n", encoding="utf-8-sig")
+    (btc,) = read_holdings(path)
+
+    assert (btc.asset, btc.quantity) == ("BTC", 0)
 
 
 def test_a_list_that_cannot_be_read_is_told(tmp_path: Path) -> None:

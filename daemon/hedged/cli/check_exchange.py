@@ -12,8 +12,10 @@ from datetime import timedelta
 from hedged.cli.findings import Finding, Result
 from hedged.core.exposure import expose
 from hedged.core.market import Snapshot
+from hedged.core.metrics.vocabulary import needs_seed
 from hedged.core.record import Mode
 from hedged.errors import HedgedError
+from hedged.history.watch import names_of, seed_fault
 from hedged.settings.model import Settings
 from hedged.settings.policies import policy_of
 from hedged.venue import doubts
@@ -21,7 +23,7 @@ from hedged.venue.accounts import Account
 from hedged.venue.exchange import Exchange
 from hedged.venue.modes import modes_of
 from hedged.venue.protocol import Venue
-from hedged.wiring.daemon import wall_clock
+from hedged.wiring.daemon import kept_history, wall_clock
 from hedged.wiring.live import Lines, check_exchange_serves, check_legs, live_venues
 from hedged.wiring.live_paper import live_paper_venues
 from hedged.wiring.words import understood_at
@@ -62,6 +64,8 @@ async def _found(written: Settings, lines: Lines) -> AsyncIterator[Finding]:
         except HedgedError as error:
             yield Finding(what=f"rules of {policy.portfolio}", result="FAILED", said=str(error))
     try:
+        async for finding in _of_seed(settings, exchange):
+            yield finding
         async for finding in _of_exchange(exchange):
             yield finding
         with ExitStack() as opened:
@@ -112,6 +116,25 @@ async def _of_exchange(exchange: Exchange) -> AsyncIterator[Finding]:
         result="ok" if took <= SLOW else "warning",
         said=f"an answer took {1000 * took.total_seconds():.0f} ms; {len(listings)} contracts listed",
     )
+
+
+async def _of_seed(settings: Settings, exchange: Exchange) -> AsyncIterator[Finding]:
+    """Whether an all-time high can be told from where the history begins: an exchange cuts it off."""
+    store = kept_history(settings)
+    for policy in (policy_of(settings, portfolio) for portfolio in settings.portfolio):
+        signal = policy.signal
+        if signal.index != "market" or not any(map(needs_seed, names_of(policy))):
+            continue
+        bars = store.read(signal.symbol, "bars", signal.bar)
+        if not bars.height:
+            bars = await exchange.series(signal.symbol, "bars", signal.bar, None, wall_clock())
+        said = seed_fault(policy, bars)
+        if said:
+            yield Finding(what=f"ath_seed of {policy.portfolio}", result="FAILED", said=said)
+        elif bars.height and signal.ath_seed:
+            begins = f"{bars['open_time'][0]:%Y-%m-%d}"
+            said = f"{signal.ath_seed.price:,} must be the highest price before {begins}"
+            yield Finding(what=f"ath_seed of {policy.portfolio}", result="ok", said=said)
 
 
 async def _of_account(account: Account, mode: Mode) -> AsyncIterator[Finding]:

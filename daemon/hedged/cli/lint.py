@@ -23,7 +23,7 @@ from hedged.core.rehearsal import rehearse
 from hedged.history.watch import names_of
 from hedged.service.ticks import Schedule
 from hedged.venue.replay import ReplayMarket
-from hedged.wiring import check_served, recorded_market, recorded_signal, stated_holdings
+from hedged.wiring import check_served, recorded_signal, rehearsed, stated_holdings
 
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
@@ -42,8 +42,8 @@ class MatrixLinted:
 
 def lint_rules(config: list[Path], portfolio: str | None, *, json: bool) -> None:
     """Rehearse every review of the recorded history, and tell what is doubtful."""
-    settings = settings_of(config).settings
-    market, schedule = recorded_market(settings), Schedule(settings.schedule)
+    on = rehearsed(settings_of(config).settings)
+    settings, market, schedule = on.settings, on.market, Schedule(on.settings.schedule)
     linted = [
         _linted(policy, stated_holdings(settings, policy.portfolio), market, schedule)
         for policy in policies_of(settings, portfolio)
@@ -51,6 +51,8 @@ def lint_rules(config: list[Path], portfolio: str | None, *, json: bool) -> None
     if json:
         print_json(linted)
     else:
+        if on.source:
+            console().print(f"[dim]on {escape(on.source)}[/]")
         for matrix in linted:
             _print(console(), matrix)
     if any(finding.severity == "error" for matrix in linted for finding in matrix.findings):

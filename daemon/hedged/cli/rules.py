@@ -36,7 +36,7 @@ from hedged.history.watch import names_of
 from hedged.settings.model import Settings
 from hedged.settings.policies import policy_of
 from hedged.venue.replay import ReplayMarket
-from hedged.wiring import check_served, recorded_market, recorded_signal, stated_holdings
+from hedged.wiring import check_served, recorded_signal, rehearsed, stated_holdings
 
 
 def metrics_markdown() -> str:
@@ -152,15 +152,16 @@ def show_verdicts(
 ) -> None:
     """Every rule's verdict on the last bar closed by 00:00 UTC of *at*, from recorded history."""
     until, ratio = midnight(at, "--at"), _ratio(goal)
-    settings = settings_of(config).settings
-    market = recorded_market(settings)
+    on = rehearsed(settings_of(config).settings)
     tested = [
-        _tested(policy, stated_holdings(settings, policy.portfolio), market, until, ratio)
-        for policy in policies_of(settings, portfolio)
+        _tested(policy, stated_holdings(on.settings, policy.portfolio), on.market, until, ratio)
+        for policy in policies_of(on.settings, portfolio)
     ]
     if json:
         print_json(tested)
         return
+    if on.source:
+        console().print(f"[dim]on {escape(on.source)}[/]")
     for matrix in tested:
         _print_tested(matrix)
 

@@ -8,7 +8,7 @@ same kept rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from hedged.core.metrics.history import SCHEMAS
 from hedged.core.policy import Policy
 from hedged.errors import VenueUnavailable
 from hedged.history.store import HistoryStore
-from hedged.history.watch import beside, betas_of, names_of, needs_of, watched
+from hedged.history.watch import beside, betas_of, names_of, needs_of, seed_fault, watched
 
 log = structlog.get_logger()
 
@@ -115,8 +115,11 @@ def measured_from(
         return store.read(symbol, series, policy.signal.bar)
 
     history, told = watched(read, policy, holdings, until)
-    measured = measure(history, names_of(policy), policy.signal, until)
+    signal, fault = policy.signal, seed_fault(policy, history.bars)
+    if fault:
+        signal, told = replace(signal, ath_seed=None), (*told, f"{fault}; until then it is unknown")
+    measured = measure(history, names_of(policy), signal, until)
     return Measured(
-        row=row_at(measured, policy.signal.name, (*notes, *told)),
+        row=row_at(measured, signal.name, (*notes, *told)),
         betas=betas_of(read, policy, holdings, until),
     )

@@ -22,7 +22,7 @@ from hedged.core.metrics import History, Series, bar_seconds, find
 from hedged.core.metrics.basket import Basket, Constituent
 from hedged.core.metrics.chain import index_bars
 from hedged.core.metrics.history import BESIDE, SCHEMAS
-from hedged.core.metrics.vocabulary import Need
+from hedged.core.metrics.vocabulary import Need, needs_seed
 from hedged.core.policy import Policy
 from hedged.core.rules import parse
 
@@ -67,6 +67,21 @@ def watched(
     made = index_bars(basket, _bars(read, basket, signal.bar, until), signal.bar)
     told = tuple(note.text for note in made.notes if until - TOLD < note.at <= until)
     return replace(history, bars=made.frame), told
+
+
+def seed_fault(policy: Policy, bars: pl.DataFrame) -> str:
+    """
+    Why the rules can't tell an all-time high: their seed is lower than where *bars* of what they watch
+    begin, so it can't be the highest price before them. Empty where it may be, or no rule asks.
+    """
+    seed = policy.signal.ath_seed
+    asked = any(map(needs_seed, names_of(policy)))
+    if seed is None or not asked or not bars.height or bars["open"][0] <= seed.price:
+        return ""
+    return (
+        f"signal.ath_seed is {seed.price:,} of {seed.date}, but the history begins on "
+        f"{bars['open_time'][0]:%Y-%m-%d} at {bars['open'][0]:,}; give the highest price before that"
+    )
 
 
 def index_of(policy: Policy, holdings: tuple[Holding, ...]) -> Basket | None:

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hedged.core.metrics.vocabulary import needs_seed
 from hedged.core.rules import parse
 from hedged.settings.alerts import Alerts
 from hedged.settings.guards import GuardsSection
@@ -270,7 +271,7 @@ def _seeded(settings: Settings) -> None:
             continue
         for rule in settings.rules_of(portfolio):
             names = parse(rule.when).names
-            named = [x for x in names if x in ("ath", "drawdown") or x.startswith("breaks_ath_")]
+            named = list(filter(needs_seed, names))
             if named:
                 raise ValueError(
                     f"rule {rule.name!r} names {sorted(named)[0]}, which needs signal.ath_seed: the "

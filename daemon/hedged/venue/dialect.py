@@ -149,6 +149,8 @@ class Dialect(Protocol):
     speech: Speech
     unserved: frozenset[Need]
     """What metrics may need and the venue never serves."""
+    unserved_inverse: frozenset[Need]
+    """What it doesn't serve of inverse contracts besides."""
     wallets_apart: bool
     """Whether futures have wallets of their own, which a key without the right to trade can't read."""
     tiers_by_account: bool

@@ -22,6 +22,8 @@ from hedged.errors import SettingsError
 from hedged.venue.dialect import Balance
 from hedged.venue.exchange import Exchange
 
+_KEYS = frozenset({"asset", "quantity", "as_of", "price_symbol"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatedHolding:
@@ -52,7 +54,8 @@ def stale(stated: Iterable[StatedHolding], now: datetime, age_max: timedelta) ->
 def read_holdings(path: Path) -> tuple[StatedHolding, ...]:
     """
     Holdings out of a file: CSV with the columns ``asset,quantity,as_of`` (and ``price_symbol``), or
-    TOML with ``[[holding]]`` tables of these keys.
+    TOML with ``[[holding]]`` tables of these keys. A file that lists none is refused, as one that was
+    emptied or cut off: who owns nothing says so with a quantity of 0.
 
     Raises
     ------
@@ -61,16 +64,36 @@ def read_holdings(path: Path) -> tuple[StatedHolding, ...]:
     """
     try:
         if path.suffix == ".toml":
-            rows = tomllib.loads(path.read_text("utf-8")).get("holding", [])
+            rows, unknown = _tables(tomllib.loads(path.read_text("utf-8")))
         else:
-            with path.open(encoding="utf-8", newline="") as file:
-                rows = list(csv.DictReader(file))
+            with path.open(encoding="utf-8-sig", newline="") as file:  # as spreadsheets write it
+                table = csv.DictReader(file)
+                rows, unknown = list(table), set(table.fieldnames or ()) - _KEYS
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, csv.Error) as error:
         raise SettingsError(f"{path}: {error}") from error
+    if unknown:
+        known = ", ".join(sorted(_KEYS))
+        raise SettingsError(
+            f"{path}: there is no {', '.join(map(repr, sorted(unknown)))}; there are {known}"
+        )
+    if not rows:
+        raise SettingsError(
+            f"{path} lists no holding; if nothing is held, write one of quantity 0, else what was lost"
+        )
     return tuple(_stated(row, f"{path}, holding {place}") for place, row in enumerate(rows, start=1))
 
 
+def _tables(told: dict[str, Any]) -> tuple[list[Any], set[str]]:
+    """The ``[[holding]]`` tables of a TOML file, and keys that mean nothing."""
+    rows = told.get("holding", [])
+    rows = rows if isinstance(rows, list) else [rows]
+    keys = {key for row in rows if isinstance(row, dict) for key in row}
+    return rows, (told.keys() - {"holding"}) | (keys - _KEYS)
+
+
 def _stated(row: Any, where: str) -> StatedHolding:
+    if isinstance(row, dict) and None in row:  # as the CSV reader calls what is beyond the last column
+        raise SettingsError(f"{where}: it has more fields than there are columns")
     if not isinstance(row, dict) or not isinstance(row.get("asset"), str) or not row["asset"].strip():
         raise SettingsError(f"{where}: asset is missing; write for example asset = 'BTC'")
     try:

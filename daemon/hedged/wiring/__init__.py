@@ -24,12 +24,14 @@ from hedged.wiring.recorded import (
     recorded_signal,
     stated_holdings,
 )
+from hedged.wiring.rehearsal import Rehearsed, rehearsed
 from hedged.wiring.words import Meaning, understood
 
 __all__ = [
     "JOURNAL_FILE",
     "Daemon",
     "Meaning",
+    "Rehearsed",
     "armed_accounts",
     "build",
     "check_live",
@@ -42,6 +44,7 @@ __all__ = [
     "put_together",
     "recorded_market",
     "recorded_signal",
+    "rehearsed",
     "stated_holdings",
     "understood",
     "wall_clock",

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from hedged.core.metrics import find
+from hedged.core.metrics.vocabulary import Need
 from hedged.core.policy import Policy
 from hedged.core.rules import parse
 from hedged.errors import SettingsError
@@ -32,6 +33,7 @@ from hedged.venue.ledger import Ledger
 from hedged.venue.live import LiveVenue
 from hedged.venue.opening import DIALECTS
 from hedged.venue.wire import Credentials, Permit, Proxies, Wire
+from hedged.wiring.recorded import unfit
 
 
 class Lines:
@@ -122,15 +124,19 @@ class Lines:
 
 def check_exchange_serves(policy: Policy, exchange: Exchange) -> None:
     """Refuse rules that name what the exchange never serves. Raises `SettingsError`."""
+    base, _, settle = currencies(policy.signal.symbol)
+    unserved = exchange.dialect.unserved
+    if base == settle:
+        unserved |= exchange.dialect.unserved_inverse
     for rule in policy.rules:
-        for name in parse(rule.when).names:
+        for name in sorted(parse(rule.when).names):
             metric = find(name)
-            unserved = metric.family.needs & exchange.dialect.unserved if metric else frozenset()
-            if unserved:
-                raise SettingsError(
-                    f"rule {rule.name!r} names {name}, which needs {min(unserved)}; "
-                    f"{exchange.name} does not serve it. Take the rule out"
-                )
+            needs = metric.family.needs if metric else frozenset[Need]()
+            never = unfit(needs, policy.signal)
+            if not never and needs & unserved:
+                never = f"{min(needs & unserved)}; {exchange.name} does not serve it. Take the rule out"
+            if never:
+                raise SettingsError(f"rule {rule.name!r} names {name}, which needs {never}")
 
 
 def check_legs(policy: Policy) -> None:

@@ -12,13 +12,13 @@ import polars as pl
 
 from hedged.core.market import Holding
 from hedged.core.metrics import History, Series, find
-from hedged.core.metrics.vocabulary import Need
+from hedged.core.metrics.vocabulary import Need, Signal
 from hedged.core.policy import Policy
 from hedged.core.rules import parse
 from hedged.errors import BadData, SettingsError
 from hedged.history.rows import accept
 from hedged.history.store import HistoryStore
-from hedged.history.watch import watched
+from hedged.history.watch import seed_fault, watched
 from hedged.settings.model import Settings
 from hedged.settings.sections import HoldingSection, Portfolio
 from hedged.venue.replay import ReplayMarket
@@ -108,23 +108,21 @@ def check_served(policy: Policy, market: ReplayMarket) -> None:
     SettingsError
         Naming the rule, the metric and what is not recorded.
     """
-    symbol, seed = policy.signal.symbol, policy.signal.ath_seed
     if policy.signal.bar != market.bar:
         raise SettingsError(
             f"portfolio {policy.portfolio} has signal.bar {policy.signal.bar}; the recorded history is "
             f"read in bars of {market.bar}, the common signal.bar"
         )
+    symbol, seed = policy.signal.symbol, policy.signal.ath_seed
     bars = market.store.read(symbol, "bars", market.bar)
-    if (
-        seed is not None
-        and policy.signal.index == "market"
-        and bars.height
-        and seed.date >= bars["open_time"][0].date()
-    ):
-        raise SettingsError(
-            f"signal.ath_seed is dated {seed.date}, but the history of {symbol} begins on "
-            f"{bars['open_time'][0]:%Y-%m-%d}; give the highest price before that day"
-        )
+    if seed is not None and policy.signal.index == "market" and bars.height:
+        if seed.date >= bars["open_time"][0].date():
+            raise SettingsError(
+                f"signal.ath_seed is dated {seed.date}, but the history of {symbol} begins on "
+                f"{bars['open_time'][0]:%Y-%m-%d}; give the highest price before that day"
+            )
+        if fault := seed_fault(policy, bars):
+            raise SettingsError(fault)
     for rule in policy.rules:
         for name in parse(rule.when).names:
             lacking = _lacking(name, policy, market)
@@ -136,11 +134,9 @@ def _lacking(name: str, policy: Policy, market: ReplayMarket) -> str | None:
     """What the metric *name* needs and nobody records, with what to do."""
     metric, signal = find(name), policy.signal
     needs = metric.family.needs if metric else frozenset[Need]()
-    if "expiry" in needs and signal.expiry is None:
-        return (
-            f"an expiry, and {signal.symbol} has none: the carry of a perpetual is its funding "
-            "(funding_annualized). Name a dated contract in signal.symbol, or take the rule out"
-        )
+    never = unfit(needs, signal)
+    if never:
+        return never
     for need in sorted(needs - {"expiry"}):
         for source in _sources(policy, need):
             if not market.records(source, _COLUMNS[need]):
@@ -150,13 +146,28 @@ def _lacking(name: str, policy: Policy, market: ReplayMarket) -> str | None:
     return None
 
 
+def unfit(needs: frozenset[Need], signal: Signal) -> str:
+    """Which of *needs* no venue can serve for what the rules watch, and what to do; empty if none."""
+    if "expiry" in needs and signal.expiry is None:
+        return (
+            f"an expiry, and {signal.symbol} has none: the carry of a perpetual is its funding "
+            "(funding_annualized). Name a dated contract in signal.symbol, or take the rule out"
+        )
+    if "index" in needs and signal.index != "market":
+        return "an index price, and an index of coins has none of its own. Take the rule out"
+    if needs & {"funding", "funding_next"} and signal.expiry is not None:
+        return (
+            f"funding, and {signal.symbol} is dated: it pays none, its carry is its basis "
+            "(basis_annualized). Name a perpetual in signal.symbol, or take the rule out"
+        )
+    return ""
+
+
 def _sources(policy: Policy, need: Need) -> tuple[str, ...]:
     """Whose series must be recorded for a metric that has this *need*."""
     signal = policy.signal
     if need == "portfolio":
         return tuple(leg.symbol for leg in policy.legs if leg.weight)
-    if signal.index == "market" or need not in ("bars", "volume", "index"):
+    if signal.index == "market" or need not in ("bars", "volume"):
         return (signal.symbol,)
-    if need == "index":
-        return (signal.name,)  # an index of coins has no index of its own
     return tuple(one.symbol for one in signal.basket.constituents) if signal.basket else ()

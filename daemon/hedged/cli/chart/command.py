@@ -13,7 +13,7 @@ from hedged.cli.rules import check_covered, policies_of
 from hedged.cli.show import midnight, print_json, settings_of
 from hedged.errors import SettingsError
 from hedged.service.ticks import Schedule
-from hedged.wiring import check_served, recorded_market, recorded_signal, stated_holdings
+from hedged.wiring import check_served, recorded_signal, rehearsed, stated_holdings
 
 
 def draw_chart(
@@ -40,13 +40,13 @@ def draw_chart(
 
 def _chart(config: list[Path], at: str | None, days: int, portfolio: str | None) -> Chart:
     asked = None if at is None else midnight(at, "--at")
-    settings = settings_of(config).settings
+    on = rehearsed(settings_of(config).settings)
+    settings, market = on.settings, on.market
     policies = list(policies_of(settings, portfolio))
     if len(policies) > 1:
         names = ", ".join(policy.portfolio for policy in policies)
         raise SettingsError(f"a picture is of one portfolio; say --portfolio, one of {names}")
     (policy,) = policies
-    market = recorded_market(settings)
     check_served(policy, market)
     holdings = stated_holdings(settings, policy.portfolio)
     recorded, _ = recorded_signal(market, policy, holdings)

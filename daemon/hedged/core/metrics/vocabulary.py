@@ -257,6 +257,11 @@ def find(name: str) -> Metric | None:
     return Metric(name=name, family=family, n=n, m=m) if family and fits else None
 
 
+def needs_seed(name: str) -> bool:
+    """Whether the metric *name* rests on the highest price before the history, `Signal.ath_seed`."""
+    return name in ("ath", "drawdown") or name.startswith("breaks_ath_")
+
+
 def nearest(name: str) -> str | None:
     """The known name most like *name*, with its window kept: ``smaa_50`` gives ``sma_50``."""
     matched = _SUFFIX.match(name)

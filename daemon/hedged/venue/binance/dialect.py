@@ -94,6 +94,7 @@ class Binance:
     )
 
     unserved: frozenset[Need] = frozenset()
+    unserved_inverse: frozenset[Need] = frozenset()
     wallets_apart = True
     tiers_by_account = True
     margin_mode_of_account = False

@@ -76,6 +76,7 @@ class Bybit:
     )
 
     unserved: frozenset[Need] = frozenset({"open_interest_notional"})
+    unserved_inverse: frozenset[Need] = frozenset({"open_interest"})  # it tells dollars, no coins
     wallets_apart = False
     tiers_by_account = False
     margin_mode_of_account = True

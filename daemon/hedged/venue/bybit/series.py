@@ -36,7 +36,13 @@ def interval_of_bar(bar: str) -> str:
 
 
 def bars_of(klines: Any, index_klines: Any, listing: Listing) -> list[dict[str, Any]]:
-    """Rows of ``bars``, each with the close of the index's bar of the same time, None without one."""
+    """
+    Rows of ``bars``, each with the close of the index's bar of the same time, None without one.
+
+    Their volume is in coins: of inverse contracts, whose volume is told in dollars, the turnover is.
+    """
+    volume = 6 if listing.instrument.inverse else 5
+    places = {"open": 1, "high": 2, "low": 3, "close": 4, "volume": volume}
     closes = {
         _begin(row): number({"close": row[4]}, "close", "index kline")
         for row in _candles(index_klines, listing, 5)
@@ -45,12 +51,11 @@ def bars_of(klines: Any, index_klines: Any, listing: Listing) -> list[dict[str, 
         {
             "open_time": _begin(row),
             **{
-                name: float(number({name: row[place]}, name, "kline"))
-                for place, name in enumerate(("open", "high", "low", "close", "volume"), start=1)
+                name: float(number({name: row[place]}, name, "kline")) for name, place in places.items()
             },
             "index_close": float(closes[_begin(row)]) if _begin(row) in closes else None,
         }
-        for row in reversed(_candles(klines, listing, 6))
+        for row in reversed(_candles(klines, listing, volume + 1))
     ]
 
 
@@ -106,12 +111,14 @@ def funding_rows_of(
 
 def open_interest_rows_of(answer: Any, listing: Listing, interval_hours: float) -> list[dict[str, Any]]:
     """
-    Rows of ``open_interest``: coins of linear contracts, dollars of inverse ones.
+    Rows of ``open_interest`` in coins, whose value in the quote currency is not told.
 
-    Its value in the quote currency is not told.
+    None of an inverse contract: of those it is told in dollars, and the coins are not.
     """
     what = f"open-interest of {listing.market_id}"
     _is_of(result_of(answer, what), listing, what)
+    if listing.instrument.inverse:
+        return []
     return [
         {
             "at": instant(row, "timestamp", what),
