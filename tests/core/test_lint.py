@@ -334,6 +334,13 @@ def test_two_states_that_meet_flap_and_the_flaps_are_counted() -> None:
         ("close < sma_5 and volume > 1", "volume > 1 and not (close <= sma_5)"),
         ("funding_rate < 0.0002", "funding_rate > 0.0001"),
         ("90 < sma_5 < close", "close < sma_5"),
+        ("close < 1.03 * sma_5", "close > sma_5"),  # they even overlap
+        ("close < sma_5", "close > 1.0 * sma_5"),
+        ("close < sma_5", "sma_5 - close < 0"),
+        ("-2 * close > -2 * sma_5", "close > sma_5"),
+        ("2 * funding_rate < 0.0002", "funding_rate - 0.0001 > 0"),
+        ("close * volume < 5", "close * volume > 5"),
+        ("breaks_below_sma_5_7", "not breaks_below_sma_5_7"),
     ],
 )
 def test_a_dead_zone_is_missed_however_it_is_written(below: str, above: str) -> None:
@@ -349,6 +356,11 @@ def test_a_dead_zone_is_missed_however_it_is_written(below: str, above: str) -> 
         ("close < sma_5", "close > sma_20"),
         ("funding_rate < 0", "funding_rate > 0.0001"),
         ("close < sma_5", "close < sma_5"),
+        ("1.03 * close < sma_5", "close > sma_5"),
+        ("close < sma_5 - 1", "close > sma_5 + 1"),
+        ("breaks_below_sma_5_7", "breaks_below_sma_5_7"),
+        ("breaks_below_sma_5_7", "close > 1 and not breaks_below_sma_5_7"),
+        ("close * volume < 5", "volume * close < 5"),
     ],
 )
 def test_a_dead_zone_is_seen(below: str, above: str) -> None:

@@ -13,12 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from hedged.core.metrics import find
 from hedged.core.rules import constant_of, parse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """*what* is below (or above) *bound*; without a number, two sides are compared and it is 0."""
+    """
+    *what* is below (or above) *bound*: a metric or a sum of them, the ratio of two prices, an event
+    (which is above 0 where it is asked for), or two sides that are compared, and it is 0.
+    """
 
     what: str
     below: bool
@@ -27,22 +31,63 @@ class Bound:
 
 
 def bounds(text: str) -> Iterator[Bound]:
-    """Every side that a condition bounds: ``sma_50 > close`` is ``close - sma_50`` below 0."""
+    """
+    All that a condition bounds, however it is written: ``close < 1.03 * sma_50`` is
+    ``close / sma_50`` below 1.03, and ``sma_50 - close < 0`` the same above 1.
+    """
     for left, op, right in comparisons(text):
         below = isinstance(op, ast.Lt | ast.LtE)
-        if not below and not isinstance(op, ast.Gt | ast.GtE):
-            continue
-        sides = ast.unparse(left), ast.unparse(right)
-        said = f" {_SIGNS[type(op)]} ".join(sides)
-        low, high = constant_of(left), constant_of(right)
-        if high is not None:
-            yield Bound(what=sides[0], below=below, bound=high, text=said)
-        elif low is not None:
-            yield Bound(what=sides[1], below=not below, bound=low, text=said)
-        elif sides[0] <= sides[1]:
-            yield Bound(what=" - ".join(sides), below=below, bound=0.0, text=said)
-        else:
-            yield Bound(what=" - ".join(reversed(sides)), below=not below, bound=0.0, text=said)
+        if below or isinstance(op, ast.Gt | ast.GtE):
+            said = f" {_SIGNS[type(op)]} ".join((ast.unparse(left), ast.unparse(right)))
+            yield _of_sums(left, right, said, below=below) or _of_sides(left, right, said, below=below)
+    event = _event(ast.parse(" ".join(text.split()), mode="eval").body)
+    if event is not None:
+        yield event
+
+
+def _of_sums(left: ast.expr, right: ast.expr, said: str, *, below: bool) -> Bound | None:
+    """Both sides as one sum, divided by the factor of its first metric; None where that can't be."""
+    a, b = _linear(left), _linear(right)
+    if a is None or b is None:
+        return None
+    named, free = _sum(a, b, -1)
+    factors = sorted((name, factor) for name, factor in named.items() if factor)
+    if not factors:
+        return None
+    first, scale = factors[0]
+    below = below is (scale > 0)
+    if len(factors) == 2 and not free and all(map(_is_price, (first, factors[1][0]))):
+        ratio = f"{first} / {factors[1][0]}"
+        return Bound(what=ratio, below=below, bound=-factors[1][1] / scale, text=said)
+    what = " + ".join(f"{factor / scale:.9g} {name}" for name, factor in factors)
+    return Bound(what=what, below=below, bound=-free / scale, text=said)
+
+
+def _of_sides(left: ast.expr, right: ast.expr, said: str, *, below: bool) -> Bound:
+    """Where metrics are multiplied, by the text of the sides."""
+    low, high = sorted((ast.unparse(left), ast.unparse(right)))
+    return Bound(
+        what=f"{low} - {high}", below=below is (low == ast.unparse(left)), bound=0.0, text=said
+    )
+
+
+def _is_price(name: str) -> bool:
+    """Whether it is a price, or a line of prices, above 0: what is divided by it keeps its order."""
+    metric = find(name)
+    return metric is not None and metric.family.unit == "quote" and name != "basis"
+
+
+def _event(node: ast.expr, *, negated: bool = False) -> Bound | None:
+    """
+    The event that is a whole condition. Beside others one below a `not` only keeps two rules apart.
+    """
+    match node:
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return _event(operand, negated=not negated)
+        case ast.Name(id=name):
+            said = f"not {name}" if negated else name
+            return Bound(what=name, below=negated, bound=0.0, text=said)
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,7 +118,7 @@ def refuse_only_leg(bases: Iterable[str]) -> None:
 
 
 def sort_of(listing: Listing) -> str:
-    """What sort of contract it is, in the words that `resolve` understands: ``inverse perpetual``."""
+    """What sort of contract it is, ``inverse perpetual``; of quarters `resolve` wants to know which."""
     one = listing.instrument
     name = {"perpetual": "perpetual", "index": "index perpetual", "dated": "dated"}[listing.kind]
     inverse = f"{INVERSE} " if one.inverse else ""
@@ -141,6 +141,8 @@ def is_quarter(expiry: datetime) -> bool:
 
 def _parsed(words: str, listings: Mapping[str, Listing], settle: str) -> _Asked:
     base, *rest = words.upper().split() or [""]
+    if base.lower() in WORDS and all(one.instrument.base != base for one in listings.values()):
+        raise SettingsError(f"{words!r} names no coin; write it first: {EXAMPLES}")
     if not rest:
         raise SettingsError(_half(words, base, listings))
     money: str | None = settle
@@ -155,9 +157,13 @@ def _parsed(words: str, listings: Mapping[str, Listing], settle: str) -> _Asked:
     for known in SHAPES:
         if shape == known:
             return _Asked(words=words, base=base, settle=money, shape=known)
+    if not shape:
+        raise SettingsError(f"{words!r} names no sort of contract; write {EXAMPLES}")
+    if shape == "quarter":
+        raise SettingsError(f"{words!r}: which one? write 'front quarter', 'next quarter' or its date")
     near = difflib.get_close_matches(shape, SHAPES, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"write {EXAMPLES}"
-    raise SettingsError(f"{words!r}: {shape or 'nothing'!r} says no sort of contract; {hint}")
+    raise SettingsError(f"{words!r}: {shape!r} says no sort of contract; {hint}")
 
 
 def _currency(words: str, name: str, listings: Mapping[str, Listing]) -> str:
