@@ -223,6 +223,10 @@ async def test_an_exchange_that_is_gone_skips_the_pass_and_books_nothing(
         (("close > sma_5", "open_interest_notional > 0"), "names open_interest_notional"),
         (("close > sma_5", "basis_annualized > 0.1"), "names basis_annualized, which needs an expiry"),
         (("close > sma_5", "days_to_expiry < 3"), "names days_to_expiry, which needs an expiry"),
+        (
+            ("[account.paper]", '[signal]\nbar = "7h"\n[account.paper]'),
+            "signal.bar is 7h, and (binance|bybit)",
+        ),
     ],
 )
 def test_what_can_not_be_is_refused_before_anything_is_asked(

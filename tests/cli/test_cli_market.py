@@ -220,6 +220,11 @@ def test_the_settings_name_the_venue_and_the_way_there(
             exits.USAGE,
             "bar length",
         ),
+        (
+            ["fetch", "--symbols", BTC, "--since", "2026-01-01", "--bar", "7h"],
+            exits.USAGE,
+            "has no bars of 7h; it has 1m, 3m,",
+        ),
         (["fetch", "--symbols", ",", "--since", "2026-01-01"], exits.USAGE, "at least one"),
         (["fetch", "--symbols", "BTCDOM perpetual", "--since", "2026-01-01"], exits.SETTINGS, "mean"),
     ],

@@ -131,6 +131,7 @@ class Simulated:
     speech = SPEECH
     unserved: frozenset[Any] = frozenset()
     unserved_inverse: frozenset[Any] = frozenset()
+    bars = ("1h", "1d")
     wallets_apart = True
     tiers_by_account = True
     margin_mode_of_account = False

@@ -27,6 +27,7 @@ from hedged.history.store import HistoryStore
 from hedged.journal.database import lock_writer
 from hedged.settings.venues import Venue
 from hedged.venue.catalogue import resolve
+from hedged.venue.opening import DIALECTS
 from hedged.venue.retry import PatientSource
 from hedged.wiring import JOURNAL_FILE, wall_clock
 from hedged.wiring.live import Lines
@@ -75,6 +76,9 @@ def fetch_history(
     section = venue_of(config)
     name = venue_named(section, venue)
     asked = _asked(symbols, since, until, bar, into)
+    if bar not in DIALECTS[name].bars:
+        known = ", ".join(DIALECTS[name].bars)
+        raise typer.BadParameter(f"{name} has no bars of {bar}; it has {known}", param_hint="--bar")
     logs.configure("warning", "auto", ())
     with closing(lock_writer(into / LOCK)):
         series = asyncio.run(_fetched(section, name, asked, json=json))

@@ -151,6 +151,8 @@ class Dialect(Protocol):
     """What metrics may need and the venue never serves."""
     unserved_inverse: frozenset[Need]
     """What it doesn't serve of inverse contracts besides."""
+    bars: tuple[str, ...]
+    """The lengths of its bars, the shortest first."""
     wallets_apart: bool
     """Whether futures have wallets of their own, which a key without the right to trade can't read."""
     tiers_by_account: bool

@@ -124,6 +124,11 @@ class Lines:
 
 def check_exchange_serves(policy: Policy, exchange: Exchange) -> None:
     """Refuse rules that name what the exchange never serves. Raises `SettingsError`."""
+    if policy.signal.bar not in exchange.dialect.bars:
+        raise SettingsError(
+            f"signal.bar is {policy.signal.bar}, and {exchange.name} has no such bars; it has those of "
+            f"{', '.join(exchange.dialect.bars)}"
+        )
     base, _, settle = currencies(policy.signal.symbol)
     unserved = exchange.dialect.unserved
     if base == settle:

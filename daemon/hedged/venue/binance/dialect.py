@@ -95,6 +95,7 @@ class Binance:
 
     unserved: frozenset[Need] = frozenset()
     unserved_inverse: frozenset[Need] = frozenset()
+    bars: tuple[str, ...] = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d")
     wallets_apart = True
     tiers_by_account = True
     margin_mode_of_account = False

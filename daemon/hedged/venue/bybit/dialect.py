@@ -77,6 +77,7 @@ class Bybit:
 
     unserved: frozenset[Need] = frozenset({"open_interest_notional"})
     unserved_inverse: frozenset[Need] = frozenset({"open_interest"})  # it tells dollars, no coins
+    bars: tuple[str, ...] = tuple(series_of.INTERVALS)
     wallets_apart = False
     tiers_by_account = False
     margin_mode_of_account = True
