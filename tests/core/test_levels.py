@@ -50,7 +50,8 @@ EVENTS = (
 SIDES = ("resistance", "support")
 FIGURES = [
     *(f"{side}_{rank}" for side in SIDES for rank in (1, 2, 3)),
-    *(f"{side}_{what}" for side in SIDES for what in ("touches", "distance")),
+    *(f"{side}_touches{end}" for side in SIDES for end in ("", "_2", "_3")),
+    *(f"{side}_distance" for side in SIDES),
 ]
 POINTS = ["pivot_p", "pivot_r1", "pivot_r2", "pivot_s1", "pivot_s2"]
 LEVELS = [*FIGURES, *(f"{event}_{n}" for event in EVENTS for n in (1, 4))]
@@ -325,7 +326,9 @@ def slow_figures(levels: SlowLevels, i: int) -> dict[str, float | None]:
     for side, those in (("resistance", levels.resistances(i)), ("support", levels.supports(i))):
         for rank in (1, 2, 3):
             found[f"{side}_{rank}"] = those[rank - 1][0] if len(those) >= rank else None
-        found[f"{side}_touches"] = those[0][1] if those else None if levels.at[i] is None else 0
+        none = None if levels.at[i] is None else 0
+        for rank, end in enumerate(("", "_2", "_3")):
+            found[f"{side}_touches{end}"] = those[rank][1] if len(those) > rank else none
         away = those[0][0] / close - 1 if those else None
         found[f"{side}_distance"] = -away if away is not None and side == "support" else away
     return found

@@ -35,8 +35,8 @@ EVENTS = {
     **{
         name.format(side): _LEVEL
         for side in ("resistance", "support")
-        for name in ("{}_distance", "{}_touches", "tests_{}_n", "tests_major_{}_n", "breaks_{}_n",
-                     "rejected_at_{}_n", "doji_at_{}_n")
+        for name in ("{}_distance", "{}_touches", "{}_touches_2", "{}_touches_3", "tests_{}_n",
+                     "tests_major_{}_n", "breaks_{}_n", "rejected_at_{}_n", "doji_at_{}_n")
     },
     "engulfing_bearish_at_resistance_n": _LEVEL,
     "shooting_star_at_resistance_n": _LEVEL,

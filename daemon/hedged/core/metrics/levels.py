@@ -79,19 +79,23 @@ def _taken(columns: Columns, figures: Array, place: Indices) -> Array:
     return np.where(np.isfinite(columns["close"]), taken, np.nan)
 
 
-def _touches(columns: Columns, side: Side) -> Array:
+def _touches(columns: Columns, side: Side, rank: int) -> Array:
     """
-    Pivots of level 1 of *side*; 0 where there is no level on that side, for nothing touched it.
+    Pivots of the *rank*-th level on *side*; 0 where there is no such level, for nothing touched it.
 
     NaN only before the stretch has its first level: at a record high a rule that asks for touches
     of a resistance is known to be false.
     """
-    touches = _taken(columns, levels(columns).touches, _place(columns, side, 1))
+    touches = _taken(columns, levels(columns).touches, _place(columns, side, rank))
     return np.where(np.isnan(touches) & levels(columns).known, 0.0, touches)
 
 
 def _nearest(side: Side, rank: int) -> BuildColumn:
     return lambda columns, _n, _signal: level_price(columns, side, rank)
+
+
+def _touched(side: Side, rank: int) -> BuildColumn:
+    return lambda columns, _n, _signal: _touches(columns, side, rank)
 
 
 for _rank, _nth in ((1, "nearest"), (2, "2nd nearest"), (3, "3rd nearest")):
@@ -107,20 +111,16 @@ for _rank, _nth in ((1, "nearest"), (2, "2nd nearest"), (3, "3rd nearest")):
     )(_nearest(SUPPORT, _rank))  # fmt: skip
 
 
-@column_metric(
-    "resistance_touches", unit="pivots", section="3.2", warm_up=FIRST,
-    formula="swing pivots that make up resistance_1; 0 above the last level",
-)  # fmt: skip
-def resistance_touches(columns: Columns, _n: int, _signal: Signal) -> Array:
-    return _touches(columns, RESISTANCE)
-
-
-@column_metric(
-    "support_touches", unit="pivots", section="3.2", warm_up=FIRST,
-    formula="swing pivots that make up support_1; 0 below the last level",
-)  # fmt: skip
-def support_touches(columns: Columns, _n: int, _signal: Signal) -> Array:
-    return _touches(columns, SUPPORT)
+for _rank in (1, 2, 3):
+    _end = "" if _rank == 1 else f"_{_rank}"
+    column_metric(
+        f"resistance_touches{_end}", unit="pivots", section="3.2", warm_up=FIRST,
+        formula=f"swing pivots that make up resistance_{_rank}; 0 where there is none",
+    )(_touched(RESISTANCE, _rank))  # fmt: skip
+    column_metric(
+        f"support_touches{_end}", unit="pivots", section="3.2", warm_up=FIRST,
+        formula=f"swing pivots that make up support_{_rank}; 0 where there is none",
+    )(_touched(SUPPORT, _rank))  # fmt: skip
 
 
 @column_metric(
