@@ -71,10 +71,12 @@ def test_a_consent_that_is_never_used_up_would_be_seen(monkeypatch: pytest.Monke
 
 def test_an_altered_row_that_is_believed_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def trusted(self: Any, row: Any) -> Any:
+        record_id = self.journal.id_of(row.portfolio, row.tick_id)
         try:
-            return msgspec.json.decode(row.body.encode(), type=consent.Proposal)
+            believed = msgspec.json.decode(row.body.encode(), type=consent.Proposal)
         except msgspec.MsgspecError:
             return None
+        return record_id and replace(self.journal.record(record_id), proposal=believed)
 
     monkeypatch.setattr(rows.Approvals, "_trusted", trusted)
     uncovered(monkeypatch)
