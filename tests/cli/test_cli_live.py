@@ -276,3 +276,27 @@ def test_arming_needs_live_and_its_own_journal(
     assert "give --live too" in asked.err
     assert foreign.code == exits.JOURNAL
     assert exchange.orders() == 0
+
+
+def test_leverage_is_set_once_it_is_armed_and_under_no_stop(
+    tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adjusts = (("[[portfolio]]", "leverage = 3\nadjust = true\n[[portfolio]]"),)
+    file = settings(tmp_path, exchange, changed=adjusts)
+
+    def sets() -> int:
+        asked = [one["request"] for one in exchange.control("requests", method="POST")]
+        return sum("leverage" in one for one in asked)
+
+    def once(review: str) -> int:
+        monkeypatch.setenv("HEDGED__SCHEDULE__REVIEW", review)  # each has a tick of its own
+        hedged(monkeypatch, "run", "--once", "--live", "-c", file)
+        return sets()
+
+    unarmed = once("weekly")
+    armed(monkeypatch, file)
+    hedged(monkeypatch, "stop", "halt", "all", "--why", "a test", "-c", file)
+    halted = once("daily")
+    hedged(monkeypatch, "stop", "resume", "all", "-c", file)
+
+    assert (unarmed, halted, once("cron: 0 0 * * *")) == (0, 0, 1)
